@@ -1,0 +1,220 @@
+"""Tokens: who holds them, when they are renewed, which answers reject which, and the guard against lock-out.
+
+Nothing here does I/O or knows the HTTP client: renewing is a coroutine function that the session gives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import copy
+import hashlib
+import os
+import threading
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final, Literal
+
+import attrs
+
+from thingspace_async._types import Secret
+from thingspace_async.errors import ApiError, LoginRefused, ThingSpaceError
+
+__all__ = [
+    "LOCKOUT",
+    "Lockout",
+    "Token",
+    "TokenKeeper",
+    "TokenKind",
+    "header_safe",
+    "refuses_password",
+    "rejected_token",
+]
+
+TokenKind = Literal["oauth", "session"]
+
+_EARLY: Final = 60.0
+
+
+@attrs.frozen
+class Token:
+    """A token, and how many seconds it is good for; None when only the platform knows."""
+
+    secret: Secret
+    seconds: float | None = None
+
+
+def header_safe(text: str) -> bool:
+    """Say whether a token can travel in a header: something visible, and nothing that could start another header."""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
+
+
+class TokenKeeper:
+    """Holds one token, and renews it once for everybody who finds it missing.
+
+    The rule: check, lock, check again, fetch. Callers that waited while a fetch failed share its error, or a thousand
+    tasks that meet a dead platform would each wait for it in turn.
+    """
+
+    def __init__(self, fetch: Callable[[], Awaitable[Token]], clock: Callable[[], float] = time.monotonic) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self.held: Secret | None = None
+        self._until: float | None = None
+        self._failures = 0
+        self._failure: ThingSpaceError | None = None
+
+    @property
+    def current(self) -> Secret | None:
+        """The token, unless it is missing or about to end."""
+        if self._until is not None and self._clock() >= self._until:
+            return None
+        return self.held
+
+    async def get(self) -> Secret:
+        """Return the token, fetched if need be."""
+        if (token := self.current) is not None:
+            return token
+        failures = self._failures
+        async with self._lock:
+            if (token := self.current) is not None:
+                return token
+            if failures != self._failures and self._failure is not None:
+                raise copy.copy(self._failure)
+            return await self._renew(self._fetch)
+
+    async def replace(self, fetch: Callable[[], Awaitable[Token]]) -> Secret:
+        """Fetch a new token in a way of the caller's, even though there is one."""
+        async with self._lock:
+            return await self._renew(fetch)
+
+    async def _renew(self, fetch: Callable[[], Awaitable[Token]]) -> Secret:
+        try:
+            token = await fetch()
+        except ThingSpaceError as error:
+            self._failures += 1
+            self._failure = copy.copy(error)
+            raise
+        self.held = token.secret
+        self._until = None if token.seconds is None else self._clock() + _usable(token.seconds)
+        self._failure = None
+        return token.secret
+
+    def reject(self, seen: Secret) -> None:
+        """Forget the token if it is still the one that was rejected; a newer one stays."""
+        if self.held is seen:
+            self.forget()
+
+    def forget(self) -> None:
+        """Forget the token."""
+        self.held = None
+        self._until = None
+
+
+def _usable(seconds: float) -> float:
+    """Say how long to use a token that ends in so many seconds.
+
+    Within the hour of its first issue the platform hands out the same OAuth token to everybody who asks with the key
+    (protocol.md 1.1), so one that is fetched anew may be about to end. Half of what is left then bounds how often it is
+    asked for; what it ends up rejecting is renewed by the rejection.
+    """
+    return max(1.0, seconds - min(_EARLY, seconds / 2))
+
+
+# Which answers reject which token
+
+_BAD_BEARER: Final = frozenset({"900901", "900902", "900903", "900904"})
+
+
+def rejected_token(error: ApiError) -> TokenKind | None:
+    """Say which token an error rejects, from the ways in which the platform's APIs say so (protocol.md 2)."""
+    code, message = error.short_code or "", error.message.casefold()
+    if code in _BAD_BEARER or (error.status == 401 and error.code is None):
+        return "oauth"
+    if "SessionToken." in code:
+        return "session"
+    if code == "INVALID_PARAMETER" and "the session has expired" in message:  # location: only the text tells
+        return "session"
+    if code == "unauthorized" and "uws v1 rest accounts: [400]" in message:  # cloud connector
+        return "session"
+    return None
+
+
+# The guard against lock-out
+
+
+def refuses_password(error: ApiError) -> bool:
+    """Say whether the answer to a login refuses the user or the password.
+
+    Which code it bears is not documented, so every 4xx in the platform's own shape counts (protocol.md 2.4), and 400,
+    401 and 403 in any shape but the gateway's: a login too few is repaired by hand, a user locked at the fifth refusal
+    only by Verizon's support.
+    """
+    if error.status == 429 or not 400 <= error.status < 500:
+        return False
+    if error.code is not None and len(error.code) == 6 and error.code.startswith("90"):
+        return False
+    return error.code is not None or error.status in (400, 401, 403)
+
+
+class Lockout:
+    """Keeps a password that the platform refused from being sent again, by any session of the process.
+
+    One login at a time for each user and host, across event loops and threads too: several sessions that start with
+    the same wrong password would otherwise burn several of the five attempts before the first refusal arrives.
+    """
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._salt = os.urandom(16)
+        self._refused: dict[tuple[str, str, bytes], LoginRefused] = {}
+        self._turns: dict[tuple[str, str], concurrent.futures.Future[None]] = {}
+
+    def _key(self, host: str, username: str, password: Secret) -> tuple[str, str, bytes]:
+        digest = hashlib.blake2b(password.reveal().encode("utf-8", "surrogatepass"), key=self._salt).digest()
+        return host, username, digest
+
+    @asynccontextmanager
+    async def turn(self, host: str, username: str) -> AsyncGenerator[None]:
+        """Wait until nobody else logs in as this user."""
+        mine: concurrent.futures.Future[None] = concurrent.futures.Future()
+        while True:
+            with self._mutex:
+                other = self._turns.setdefault((host, username), mine)
+            if other is mine:
+                break
+            # Shielded: to cancel the wrapper would cancel the other's future.
+            await asyncio.shield(asyncio.wrap_future(other))
+        try:
+            yield
+        finally:
+            with self._mutex:
+                del self._turns[host, username]
+            mine.set_result(None)
+
+    def check(self, host: str, username: str, password: Secret) -> None:
+        """Raise LoginRefused, without a request, for a password that was refused before."""
+        refusal = self._refused.get(self._key(host, username, password))
+        if refusal is not None:
+            raise copy.copy(refusal)
+
+    def refuse(self, host: str, username: str, password: Secret, refusal: LoginRefused) -> None:
+        """Remember a refused password."""
+        kept = copy.copy(refusal)
+        kept.message += (
+            "; not sent again, since five refusals in a row lock the user: "
+            "change the password, or call log_in(force=True) once it is right on the platform"
+        )
+        kept.body = None
+        kept.tries = 0
+        self._refused[self._key(host, username, password)] = kept
+
+    def forgive(self, host: str, username: str, password: Secret) -> None:
+        """Forget that a password was refused."""
+        self._refused.pop(self._key(host, username, password), None)
+
+
+LOCKOUT: Final = Lockout()
+"""Shared by all sessions of the process."""

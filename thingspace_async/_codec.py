@@ -1,0 +1,499 @@
+"""The JSON codec: one cattrs converter that knows the platform's wire names and coerces nothing.
+
+`load` and `dump` are all that the rest of the package uses. A class's functions are generated at its first use and
+registered on the converter, which serves every type that the generator has no faster form for.
+
+Generated loaders check each value inline and stop at the first that does not fit, without saying where. Only then does
+a second, slower converter read the same bytes again to find the path, so a good answer pays nothing for it.
+"""
+
+from __future__ import annotations
+
+import re
+import typing
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Any, Final, TypeVar, Union, get_args, get_origin
+
+import attrs
+import orjson
+from cattrs import (
+    AttributeValidationNote,
+    BaseValidationError,
+    ClassValidationError,
+    Converter,
+    IterableValidationError,
+    IterableValidationNote,
+)
+from cattrs.gen import make_dict_structure_fn, override
+
+from thingspace_async._types import UNSET, OpenEnum, Secret, Unset
+
+__all__ = ["Mismatch", "dump", "load", "wire", "wire_name"]
+
+T = TypeVar("T")
+
+
+class Mismatch(Exception):
+    """A text does not fit the type that it was read for. Internal: the session makes an AnswerUnreadable of it."""
+
+    def __init__(self, message: str, path: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+
+
+def wire(name: str, also: str | None = None) -> dict[str, str]:
+    """Name a field on the wire, as its `metadata`, where camelCase would not be what the platform calls it.
+
+    `also` is a second spelling that is read, for names on which the platform's own documents disagree.
+    """
+    return {"wire": name} if also is None else {"wire": name, "also": also}
+
+
+def wire_name(field: attrs.Attribute[Any]) -> str:
+    """Return what the platform calls a field."""
+    if (name := field.metadata.get("wire")) is not None:
+        return str(name)
+    first, *rest = field.name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def load(body: bytes, kind: type[T]) -> T:
+    """Read JSON as a type; raises Mismatch with the path to the value that does not fit."""
+    try:
+        return typing.cast(T, _converter.get_structure_hook(kind)(orjson.loads(body), kind))
+    except orjson.JSONDecodeError:
+        pass
+    except Mismatch:
+        pass
+    raise _explain(body, kind)
+
+
+def dump(value: object) -> bytes:
+    """Write a request model as JSON; fields that are left at their default are left out."""
+    return orjson.dumps(_converter.unstructure(value), option=orjson.OPT_UTC_Z)
+
+
+# Reading dates
+
+_SPELT_OUT: Final = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?) ([+-]\d{4}) [A-Z]{3,4}")
+_AMERICAN: Final = re.compile(r"(\d\d)/(\d\d)/(\d{4}) (\d\d:\d\d:\d\d)")
+
+
+def parse_datetime(text: object) -> datetime:
+    """Read a time stamp: ISO 8601, and the odd forms that the platform's published answers show."""
+    if text.__class__ is not str:
+        raise Mismatch(f"expected a time stamp, found {_named(text)}")
+    stamp = str(text)
+    try:
+        return datetime.fromisoformat(stamp)
+    except ValueError:
+        pass
+    if match := _AMERICAN.fullmatch(stamp):  # 10/15/2021 04:49:35, global_reporting
+        stamp = f"{match[3]}-{match[1]}-{match[2]}T{match[4]}"
+    elif match := _SPELT_OUT.fullmatch(stamp):  # 2018-03-22 00:06:00.069 +0000 UTC, software_management_licenses_v2
+        stamp = f"{match[1]}T{match[2]}{match[3]}"
+    elif stamp.endswith("Z"):  # 2020-05-01T15:00:00-08:00Z, list_devices_with_imei_iccid_mismatch
+        stamp = stamp.removesuffix("Z")
+    try:
+        return datetime.fromisoformat(stamp)
+    except ValueError:
+        pass
+    raise Mismatch("expected a time stamp such as 2026-01-31T12:00:00Z, found another text")
+
+
+def parse_date(text: object) -> date:
+    """Read a date, or the date of a time stamp."""
+    try:
+        return date.fromisoformat(typing.cast(str, text))
+    except (TypeError, ValueError):
+        return parse_datetime(text).date()
+
+
+# Types, taken apart once for both converters
+
+_SCALARS: Final = {str: "a text", int: "a whole number", bool: "true or false"}
+
+
+def _without_none(kind: Any) -> tuple[Any, bool]:
+    """Split `T | None | Unset` into T and whether null is allowed."""
+    if get_origin(kind) not in (Union, UnionType):
+        return kind, kind is NoneType
+    members = [member for member in get_args(kind) if member is not Unset]
+    rest = [member for member in members if member is not NoneType]
+    return (rest[0] if len(rest) == 1 else Union[tuple(rest)]), len(rest) < len(members)  # noqa: UP007
+
+
+def _is_sequence(kind: Any) -> bool:
+    return get_origin(kind) is tuple and len(get_args(kind)) == 2 and get_args(kind)[1] is Ellipsis
+
+
+def _is_enum(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, OpenEnum)
+
+
+def _fields(cls: type) -> tuple[attrs.Attribute[Any], ...]:
+    """Return a class's fields with their annotations resolved."""
+    fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(attrs.resolve_types(cls))
+    return fields
+
+
+# The fast path
+
+
+class _Source:
+    """Python source under construction, and the names that it refers to."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.names: dict[str, object] = {"Mismatch": Mismatch}
+
+    def add(self, depth: int, line: str) -> None:
+        self.lines.append("    " * depth + line)
+
+    def name(self, prefix: str, value: object) -> str:
+        """Give a value a name in the generated code's globals."""
+        name = f"{prefix}_{len(self.names)}"
+        self.names[name] = value
+        return name
+
+    def build(self, function: str, label: str) -> Callable[..., Any]:
+        exec(compile("\n".join(self.lines), f"<codec of {label}>", "exec"), self.names)  # noqa: S102
+        return typing.cast("Callable[..., Any]", self.names[function])
+
+
+def _emit_value(source: _Source, depth: int, kind: Any, var: str, *, null: str | None) -> None:
+    """Emit the lines that check `var` against a type and turn it into its object.
+
+    `null` is the source of what null stands for, or None where null is wrong.
+    """
+    add = source.add
+    if kind in _SCALARS:
+        allowed = f"if {var}.__class__ is not {kind.__name__}"
+        if null is None:
+            add(depth, f"{allowed}: raise Mismatch('')")
+            return
+        add(depth, f"{allowed}:")
+        add(depth + 1, f"if {var} is not None: raise Mismatch('')")
+        if null != "None":
+            add(depth + 1, f"{var} = {null}")
+        return
+    if null is not None:
+        add(depth, f"if {var} is None: {var} = {null}")
+        add(depth, "else:")
+        depth += 1
+    if _is_sequence(kind):
+        add(depth, f"if {var}.__class__ is not list: raise Mismatch('')")
+        if (item := get_args(kind)[0]) not in (Any, object):
+            # Putting each object in its dict's place frees the dict at once; a second list would keep thousands of
+            # dicts alive together, enough to start the garbage collector again and again.
+            add(depth, f"for i_{depth}, v_{depth} in enumerate({var}):")
+            inner, nullable = _without_none(item)
+            _emit_value(source, depth + 1, inner, f"v_{depth}", null="None" if nullable else None)
+            if inner not in _SCALARS:
+                add(depth + 1, f"{var}[i_{depth}] = v_{depth}")
+        add(depth, f"{var} = tuple({var})")
+    elif kind not in (Any, object):
+        add(depth, f"{var} = {_conversion(source, kind, var)}")
+
+
+def _conversion(source: _Source, kind: Any, var: str) -> str:
+    """Return the expression that converts what no inline check can."""
+    if kind is datetime:
+        return f"{source.name('datetime', parse_datetime)}({var})"
+    if kind is date:
+        return f"{source.name('date', parse_date)}({var})"
+    if attrs.has(kind):
+        return f"{source.name(kind.__name__, _nested('load', kind, _converter.get_structure_hook))}({var})"
+    hook = source.name("hook", _converter.get_structure_hook(kind))
+    return f"{hook}({var}, {source.name('kind', kind)})"
+
+
+_making: Final[set[tuple[str, type]]] = set()
+
+
+def _nested(work: str, cls: type, find: Callable[[type], Callable[..., Any]]) -> Callable[..., Any]:
+    """Return a class's function, or one that finds it at its first call where a model contains itself."""
+    if (work, cls) in _making:
+        return lambda value: find(cls)(value)  # noqa: PLW0108 - found at the call, when it has been made
+    _making.add((work, cls))
+    try:
+        return find(cls)
+    finally:
+        _making.discard((work, cls))
+
+
+def _make_loader(cls: type) -> Callable[..., Any]:
+    source = _Source()
+    fields = _fields(cls)
+    source.add(0, "def load(data, _=None):")
+    source.add(1, "if data.__class__ is not dict: raise Mismatch('')")
+    source.add(1, "get = data.get")
+    for field in fields:
+        kind, nullable = _without_none(field.type)
+        var, key = f"f_{field.name}", wire_name(field)
+        if field.default is UNSET:
+            unset = source.name("unset", UNSET)
+            source.add(1, f"{var} = get({key!r}, {unset})")
+            source.add(1, f"if {var} is not {unset}:")
+            _emit_value(source, 2, kind, var, null="None" if nullable else unset)
+        elif field.default is attrs.NOTHING and nullable:
+            source.add(1, f"if {key!r} not in data: raise Mismatch('')")
+            source.add(1, f"{var} = data[{key!r}]")
+            _emit_value(source, 1, kind, var, null="None")
+        else:
+            source.add(1, f"{var} = get({key!r})")
+            if (also := field.metadata.get("also")) is not None:
+                source.add(1, f"if {var} is None: {var} = get({also!r})")
+            _emit_value(source, 1, kind, var, null=_null_of(source, field))
+    arguments = [f"f_{field.name}" for field in fields]
+    if (twin := _twin(cls, fields)) is None:
+        words = ", ".join(f"{field.alias}={var}" for field, var in zip(fields, arguments, strict=True))
+        source.add(1, f"return {source.name('new', cls)}({words})")
+    else:
+        source.add(1, f"made = {source.name('twin', twin)}({', '.join(arguments)})")
+        source.add(1, f"made.__class__ = {source.name('cls', cls)}")
+        source.add(1, "return made")
+    return source.build("load", cls.__name__)
+
+
+def _null_of(source: _Source, field: attrs.Attribute[Any]) -> str | None:
+    """Say what null and absence stand for: the default where there is one; else they are wrong."""
+    if field.default is attrs.NOTHING:
+        return None
+    if field.default is None or field.default == ():
+        return repr(field.default)
+    return source.name("default", field.default)
+
+
+def _twin(cls: type, fields: tuple[attrs.Attribute[Any], ...]) -> type | None:
+    """Make a subclass of a model that sets its fields directly, to be built in its stead and then turned into it.
+
+    A frozen class sets each field through a function call; the twin does not, and as it adds nothing to the layout its
+    `__class__` may be set to the model's. That halves the cost of an object. None where construction has work of its
+    own to do.
+    """
+    plain = all(field.init and field.validator is None and field.converter is None for field in fields)
+    if "__slots__" not in cls.__dict__ or not plain or hasattr(cls, "__attrs_post_init__"):
+        return None
+    source = _Source()
+    source.names.update(cls=cls, set_plainly=object.__setattr__, delete_plainly=object.__delattr__)
+    source.add(0, "class Twin(cls):")
+    source.add(1, "__slots__ = ()")
+    source.add(1, "__setattr__ = set_plainly")
+    source.add(1, "__delattr__ = delete_plainly")
+    source.add(1, f"def __init__({', '.join(['self', *(field.name for field in fields)])}):")
+    source.add(2, "pass")
+    for field in fields:
+        source.add(2, f"self.{field.name} = {field.name}")
+    return typing.cast(type, source.build("Twin", cls.__name__))
+
+
+def _make_dumper(cls: type) -> Callable[[Any], dict[str, Any]]:
+    source = _Source()
+    fields = _fields(cls)
+    required = [field for field in fields if field.default is attrs.NOTHING]
+    source.add(0, "def dump(model):")
+    pairs = ", ".join(f"{wire_name(f)!r}: {_dumped(source, f.type, f'model.{f.name}')}" for f in required)
+    source.add(1, f"data = {{{pairs}}}")
+    for field in fields:
+        if field.default is attrs.NOTHING:
+            continue
+        default = source.name("default", field.default)
+        same = "is" if field.default is None or field.default is UNSET else "=="
+        source.add(1, f"value = model.{field.name}")
+        source.add(1, f"if not (value {same} {default}):")
+        source.add(2, f"data[{wire_name(field)!r}] = {_dumped(source, field.type, 'value')}")
+    source.add(1, "return data")
+    return source.build("dump", cls.__name__)
+
+
+_AS_THEY_ARE: Final = (str, int, bool, float, datetime, date, Any, object)  # orjson writes these itself
+
+
+def _dumped(source: _Source, kind: Any, var: str) -> str:
+    """Return the expression that turns a field's value into what orjson takes."""
+    kind, nullable = _without_none(kind)
+    if kind in _AS_THEY_ARE or (isinstance(kind, type) and issubclass(kind, Enum)):
+        return var
+    if _is_sequence(kind):
+        item = _dumped(source, get_args(kind)[0], "item")
+        made = f"{var}" if item == "item" else f"[{item} for item in {var}]"
+    elif kind is Secret:
+        made = f"{var}.reveal()"
+    elif attrs.has(kind):
+        made = f"{source.name(kind.__name__, _nested('dump', kind, _converter.get_unstructure_hook))}({var})"
+    else:
+        made = f"{source.name('unstructure', _converter.unstructure)}({var})"
+    return f"(None if {var} is None else {made})" if nullable and made != var else made
+
+
+# Both converters
+
+
+def _exactly(kind: type, expected: str) -> Callable[[object, Any], Any]:
+    allowed = (int, float) if kind is float else (kind,)
+
+    def check(value: object, _: Any) -> Any:
+        if value.__class__ not in allowed:
+            raise Mismatch(f"expected {expected}, found {_named(value)}")
+        return value
+
+    return check
+
+
+def _named(value: object) -> str:
+    """Name a value's JSON type; the value itself may be a secret."""
+    names = {dict: "an object", list: "a list", str: "a text", NoneType: "null", bool: "true or false"}
+    return names.get(type(value), "a number")
+
+
+def _load_enum(value: object, kind: type[OpenEnum]) -> OpenEnum:
+    if value.__class__ is not str:
+        raise Mismatch(f"expected a text, found {_named(value)}")
+    return kind(value)
+
+
+def _load_secret(value: object, _: Any) -> Secret:
+    if not isinstance(value, str):
+        raise Mismatch(f"expected a text, found {_named(value)}")
+    return Secret(value)
+
+
+def _new_converter() -> Converter:
+    converter = Converter(detailed_validation=True, forbid_extra_keys=False)
+    for kind, expected in (*_SCALARS.items(), (float, "a number")):
+        converter.register_structure_hook(kind, _exactly(kind, expected))
+    converter.register_structure_hook(datetime, lambda value, _: parse_datetime(value))
+    converter.register_structure_hook(date, lambda value, _: parse_date(value))
+    converter.register_structure_hook(Secret, _load_secret)
+    converter.register_structure_hook_func(_is_enum, _load_enum)
+    converter.register_structure_hook(NoneType, lambda _, __: None)
+    return converter
+
+
+def _optional_update(kind: Any) -> bool:
+    return get_origin(kind) in (Union, UnionType) and Unset in get_args(kind)
+
+
+def _load_update(converter: Converter) -> Callable[[Any], Callable[..., Any]]:
+    def factory(kind: Any) -> Callable[..., Any]:
+        inner, nullable = _without_none(kind)
+        wanted = inner | None if nullable else inner
+        hook = converter.get_structure_hook(wanted)
+        return lambda value, _: hook(value, wanted)
+
+    return factory
+
+
+def _fast_sequence(kind: Any) -> Callable[..., Any]:
+    source = _Source()
+    source.add(0, "def load(data, _=None):")
+    _emit_value(source, 1, kind, "data", null=None)
+    source.add(1, "return data")
+    return source.build("load", str(kind))
+
+
+def _strict_sequence(kind: Any, converter: Converter) -> Callable[..., Any]:
+    plain: Any = list[get_args(kind)[0]]  # type: ignore[misc]
+    items = converter.get_structure_hook(plain)
+
+    def hook(value: object, _: Any) -> Any:
+        if value.__class__ is not list:
+            raise Mismatch(f"expected a list, found {_named(value)}")
+        return tuple(items(value, plain))
+
+    return hook
+
+
+def _strict_class(cls: type, converter: Converter) -> Callable[..., Any]:
+    fields = _fields(cls)
+    names: dict[str, Any] = {field.name: override(rename=wire_name(field)) for field in fields}
+    structure: Callable[..., Any] = make_dict_structure_fn(cls, converter, _cattrs_detailed_validation=True, **names)
+    null_is_default = {wire_name(f) for f in fields if f.default is not attrs.NOTHING and not _without_none(f.type)[1]}
+    spellings = {f.metadata["also"]: wire_name(f) for f in fields if "also" in f.metadata}
+
+    def hook(value: object, _: Any) -> Any:
+        if not isinstance(value, dict):
+            raise Mismatch(f"expected an object, found {_named(value)}")
+        for also, name in spellings.items():
+            if value.get(name) is None and also in value:
+                value[name] = value[also]
+        kept = {key: item for key, item in value.items() if item is not None or key not in null_is_default}
+        return structure(kept, cls)
+
+    return hook
+
+
+_converter: Final = _new_converter()
+_converter.register_structure_hook_factory(attrs.has, _make_loader)
+_converter.register_structure_hook_factory(_is_sequence, _fast_sequence)
+_converter.register_unstructure_hook_factory(attrs.has, _make_dumper)
+_converter.register_unstructure_hook(Secret, Secret.reveal)
+
+
+# The slow path, which only explains
+
+
+def _new_strict_converter() -> Converter:
+    strict = _new_converter()
+    strict.register_structure_hook_factory(attrs.has, lambda cls: _strict_class(cls, strict))
+    strict.register_structure_hook_factory(_is_sequence, lambda kind: _strict_sequence(kind, strict))
+    strict.register_structure_hook_factory(_optional_update, _load_update(strict))
+    return strict
+
+
+_strict: Final = _new_strict_converter()
+
+
+def _explain(body: bytes, kind: Any) -> Mismatch:
+    """Read the bytes again to find what is wrong with them, and where."""
+    try:
+        _strict.structure(orjson.loads(body), kind)
+    except orjson.JSONDecodeError as error:
+        start = body[:64].lstrip()
+        if not start:
+            return Mismatch("expected JSON, found an empty body")
+        if start.startswith(b"<"):
+            return Mismatch("expected JSON, found an HTML or XML page")
+        return Mismatch(f"expected JSON, which ends or breaks at line {error.lineno}, column {error.colno}")
+    except (BaseValidationError, Mismatch) as error:
+        path, cause = _first_fault(error, kind)
+        return Mismatch(_reason(cause), path.lstrip(".") or None)
+    return Mismatch("does not fit the documented type")
+
+
+def _reason(cause: BaseException) -> str:
+    if isinstance(cause, Mismatch):
+        return cause.message
+    if isinstance(cause, KeyError):
+        return "missing"
+    return "does not fit the documented type"
+
+
+def _first_fault(error: BaseException, kind: Any) -> tuple[str, BaseException]:
+    """Walk down cattrs' tree of errors to its first leaf, collecting the path in the platform's names."""
+    if not isinstance(error, BaseValidationError):
+        return "", error
+    first = error.exceptions[0]
+    note = next(_notes(first), None)
+    if isinstance(error, IterableValidationError) and isinstance(note, IterableValidationNote):
+        path, cause = _first_fault(first, note.type)
+        return f"[{note.index}]{path}", cause
+    if isinstance(error, ClassValidationError) and isinstance(note, AttributeValidationNote):
+        path, cause = _first_fault(first, note.type)
+        return f".{_wire_names(error.cl)[note.name]}{path}", cause
+    return _first_fault(first, kind)
+
+
+def _notes(error: BaseException) -> Iterator[AttributeValidationNote | IterableValidationNote]:
+    for note in getattr(error, "__notes__", ()):
+        if isinstance(note, AttributeValidationNote | IterableValidationNote):
+            yield note
+
+
+def _wire_names(cls: type) -> dict[str, str]:
+    return {field.name: wire_name(field) for field in _fields(cls)}

@@ -1,0 +1,182 @@
+"""Credentials and Environment: who calls, and where."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, Final
+from urllib.parse import urlsplit
+
+import attrs
+
+from thingspace_async._operation import Server
+from thingspace_async._types import Secret
+from thingspace_async.errors import ConfigurationError
+
+__all__ = ["Credentials", "Environment"]
+
+_VARIABLES: Final = {
+    "client_id": "THINGSPACE_CLIENT_ID",
+    "client_secret": "THINGSPACE_CLIENT_SECRET",
+    "username": "THINGSPACE_USERNAME",
+    "password": "THINGSPACE_PASSWORD",
+}
+
+
+def _text(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(f"credentials: {field.name} must be a text that is not empty")
+    if not value.isprintable():
+        raise ConfigurationError(f"credentials: {field.name} holds a control character (a line end, perhaps): strip it")
+
+
+def _secret(credentials: object, field: attrs.Attribute[Any], value: Secret) -> None:
+    _text(credentials, field, value.reveal())
+
+
+def _to_secret(value: str | Secret) -> Secret:
+    return value if isinstance(value, Secret) else Secret(value)
+
+
+@attrs.frozen(kw_only=True)
+class Credentials:
+    """The application's key and secret, and the Unified Web Services user of the business account.
+
+    Key and secret come from the ThingSpace portal (Account settings, Key Management). The user is not the portal's
+    login. Raises ConfigurationError for what is empty or no text.
+    https://thingspace.verizon.com/documentation/apis/connectivity-management/getting-started/getting-credentials.html
+    """
+
+    client_id: str = attrs.field(validator=_text)
+    client_secret: Secret = attrs.field(converter=_to_secret, validator=_secret)
+    username: str = attrs.field(validator=_text)
+    password: Secret = attrs.field(converter=_to_secret, validator=_secret)
+
+    @classmethod
+    def from_environment(cls, variables: Mapping[str, str] | None = None) -> Credentials:
+        """Read `THINGSPACE_CLIENT_ID`, `_CLIENT_SECRET`, `_USERNAME` and `_PASSWORD` from the environment variables.
+
+        Raises ConfigurationError that names all that are missing.
+        """
+        found = os.environ if variables is None else variables
+        missing = [variable for variable in _VARIABLES.values() if not found.get(variable)]
+        if missing:
+            raise ConfigurationError(f"set the environment variable{'s' * (len(missing) > 1)} {', '.join(missing)}")
+        read = {name: found[variable] for name, variable in _VARIABLES.items()}
+        return cls(
+            client_id=read["client_id"],
+            client_secret=read["client_secret"],
+            username=read["username"],
+            password=read["password"],
+        )
+
+
+def _checked_url(url: str) -> str:
+    """Return a base URL without its last slash; raise ConfigurationError where a token must not travel to it."""
+    if not isinstance(url, str) or not url.isprintable():
+        raise ConfigurationError("environment: the base URL must be a text without control characters")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"environment: the base URL cannot be read ({error})") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise ConfigurationError("environment: the base URL must look like https://host")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ConfigurationError("environment: the base URL must hold no user, query or fragment")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ConfigurationError(f"environment: http would send tokens in clear to {host}; use https")
+    return url.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+_PATHS: Final[Mapping[Server, str]] = {
+    "thingspace": "/api",
+    "oauth": "/api/ts/v1",
+    "m2m": "/api/m2m",
+    "location": "/api/loc/v1",
+    "subscriptions": "/api/subsc/v1",
+    "software_management_v1": "/api/fota/v1",
+    "software_management_v2": "/api/fota/v2",
+    "software_management_v3": "/api/fota/v3",
+    "diagnostics": "/api/diagnostics/v1",
+    "cloud_connector": "/api/cc/v1",
+    "hyper_precise_location": "/api/hyper-precise/v1",
+    "hyper_precise_credentials": "/api/auth/v1",
+    "quality_of_service": "/api/m2m/v1/devices",
+    "edge_services": "/api/mec/services",
+    "imp": "",
+}
+
+
+def _bases(main: str, **others: str) -> Mapping[Server, str]:
+    return MappingProxyType({server: others.get(server, main) + path for server, path in _PATHS.items()})
+
+
+@attrs.frozen
+class Environment:
+    """Where the platform's servers are: `production`, `staging`, `mock`, or `at` a URL of your own."""
+
+    name: str
+    bases: Mapping[Server, str] = attrs.field(repr=False, hash=False)
+    """The base URL of each server."""
+
+    production: ClassVar[Environment]
+    """The real platform."""
+    staging: ClassVar[Environment]
+    """Verizon's staging platform; access is by agreement with Verizon."""
+    mock: ClassVar[Environment]
+    """Verizon's mock server, of limited availability; it neither expires tokens nor refuses credentials."""
+
+    @classmethod
+    def at(cls, url: str) -> Environment:
+        """Place all servers below one URL, such as a simulator's or a gateway's: `/api/m2m`, `/api/ts/v1` and so on.
+
+        Raises ConfigurationError for a URL that is not https, unless its host is this machine.
+        """
+        base = _checked_url(url)
+        return cls(base, _bases(base))
+
+    @property
+    def host(self) -> str:
+        """The host that log-ins go to, with its port."""
+        return urlsplit(self.bases["m2m"]).netloc
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is this machine."""
+        return _is_loopback(urlsplit(self.bases["m2m"]).hostname or "")
+
+
+Environment.production = Environment(
+    "production",
+    _bases(
+        "https://thingspace.verizon.com",
+        edge_services="https://5gedge.verizon.com",
+        imp="https://imp.thingspace.verizon.com",
+    ),
+)
+Environment.staging = Environment(
+    "staging",
+    _bases(
+        "https://staging.thingspace.verizon.com",
+        edge_services="https://staging.5gedge.verizon.com",
+        imp="https://imp-staging.thingspace.verizon.com",
+    ),
+)
+Environment.mock = Environment(
+    "mock",
+    _bases(
+        "https://mock-staging.thingspace.verizon.com",
+        # The platform's own list has no mock of this one and names staging in its place.
+        hyper_precise_credentials="https://staging.thingspace.verizon.com",
+    ),
+)

@@ -1,0 +1,123 @@
+"""The base of every product: sending a call, and walking pages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+import attrs
+
+from thingspace_async._operation import Operation
+from thingspace_async.errors import AnswerUnreadable
+
+__all__ = ["Namespace", "Reply", "Sender", "next_from_location"]
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+Page = TypeVar("Page")
+Item = TypeVar("Item")
+WayOn = TypeVar("WayOn")
+
+
+@attrs.frozen(kw_only=True)
+class Reply(Generic[R]):
+    """An answer with its status and headers, for the calls whose meaning is not all in the body."""
+
+    status: int
+    headers: Mapping[str, str]
+    value: R
+
+
+class Sender(Protocol):
+    """What a product needs of the session."""
+
+    async def call(
+        self,
+        operation: Operation[Q, R],
+        body: Q | None,
+        path: Mapping[str, str] | None,
+        query: Mapping[str, str] | None,
+    ) -> Reply[R]:
+        """Send one call and return its typed answer."""
+        ...
+
+    def spawn(self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
+        """Start a task that ends at the latest when the session closes."""
+        ...
+
+
+class Namespace:
+    """One product's calls."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    async def _send(
+        self,
+        operation: Operation[Q, R],
+        body: Q | None = None,
+        *,
+        path: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> R:
+        return (await self._sender.call(operation, body, path, query)).value
+
+    async def _reply(
+        self,
+        operation: Operation[Q, R],
+        body: Q | None = None,
+        *,
+        path: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Reply[R]:
+        return await self._sender.call(operation, body, path, query)
+
+    async def _walk(
+        self,
+        operation: Operation[Any, Any],
+        *,
+        fetch: Callable[[WayOn | None], Coroutine[Any, Any, Page]],
+        following: Callable[[Page], WayOn | None],
+        items: Callable[[Page], Sequence[Item]],
+    ) -> AsyncGenerator[Item]:
+        """Yield the items of all pages; the next page is on its way while the caller works on this one.
+
+        `following` returns what to fetch the next page with, None behind the last one; the first is fetched with None.
+        At most two pages are held.
+        """
+        page = await fetch(None)
+        taken: set[WayOn] = set()
+        while (way_on := following(page)) is not None:
+            if way_on in taken:
+                raise AnswerUnreadable(
+                    "more is promised, but the way to it leads back to a page that was read", operation=operation.name
+                )
+            taken.add(way_on)
+            ahead = self._sender.spawn(fetch(way_on))
+            try:
+                for item in items(page):
+                    yield item
+                page = await ahead
+            finally:
+                # The caller may have stopped early, or been cancelled: the page ahead then has no reader.
+                ahead.cancel()
+                await asyncio.wait([ahead])
+                if not ahead.cancelled():
+                    ahead.exception()
+        for item in items(page):
+            yield item
+
+
+def next_from_location(operation: Operation[Any, Any], reply: Reply[Any]) -> int:
+    """Read the `next` token of a Location header such as `/leads/0000123456-00001?next=123`."""
+    location = reply.headers.get("Location", "")
+    values = parse_qs(urlsplit(location).query).get("next", [])
+    if len(values) == 1 and values[0].isascii() and values[0].isdigit():
+        return int(values[0])
+    raise AnswerUnreadable(
+        "more is promised, but the Location header that would lead to it is missing or holds no `next`",
+        operation=operation.name,
+        status=reply.status,
+    )

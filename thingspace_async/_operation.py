@@ -1,0 +1,83 @@
+"""Operation: one endpoint of the platform, declared once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Generic, Literal, TypeVar
+from urllib.parse import quote
+
+import attrs
+
+from thingspace_async.errors import InvalidRequest
+
+__all__ = ["Method", "Operation", "Server", "fill_path"]
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+Server = Literal[
+    "thingspace",
+    "oauth",
+    "m2m",
+    "location",
+    "subscriptions",
+    "software_management_v1",
+    "software_management_v2",
+    "software_management_v3",
+    "diagnostics",
+    "cloud_connector",
+    "hyper_precise_location",
+    "hyper_precise_credentials",
+    "quality_of_service",
+    "edge_services",
+    "imp",
+]
+"""The platform's servers; each environment has a base URL for each."""
+
+
+@attrs.frozen
+class Operation(Generic[Q, R]):
+    """One endpoint. Calls, errors, logs, the simulator and the benchmarks all know it by its name."""
+
+    name: str
+    method: Method
+    path: str
+    """Below the server's base, with `{named}` values."""
+    request: type[Q]
+    """The body's model; NoneType where there is no body."""
+    answer: type[R]
+    """NoneType where the answer has no body that matters."""
+    repeatable: bool = attrs.field(default=False, kw_only=True)
+    """Whether doing it twice means the same as doing it once. About meaning, not the HTTP verb: many reads are POST."""
+    server: Server = attrs.field(default="thingspace", kw_only=True)
+
+
+_DOTS: Final = frozenset({".", ".."})
+
+
+def fill_path(operation: Operation[Q, R], values: Mapping[str, str]) -> str:
+    """Put values into an operation's path, percent-encoded.
+
+    Raises InvalidRequest for a value that is no text, or that would lead to another path.
+    """
+    return operation.path.format_map({name: _encode(operation.name, name, value) for name, value in values.items()})
+
+
+def _encode(operation: str, name: str, value: object) -> str:
+    fault = None
+    if not isinstance(value, str):
+        fault = f"must be a str, not {type(value).__name__}"
+    elif not value:
+        fault = "must not be empty"
+    elif not value.isprintable():
+        fault = "holds a control character (a line end, perhaps): strip it"
+    elif not _DOTS.isdisjoint(value.replace("\\", "/").split("/")):
+        fault = "has a `.` or `..` segment, which would lead to another path"
+    if fault is not None:
+        raise InvalidRequest(f"{operation}: {name} {fault}")
+    try:
+        return quote(str(value), safe="")
+    except UnicodeEncodeError:
+        raise InvalidRequest(f"{operation}: {name} holds half of a surrogate pair, which no URL can carry") from None

@@ -1,0 +1,140 @@
+"""Types that several products share."""
+
+from __future__ import annotations
+
+import hmac
+from enum import Enum, StrEnum
+from typing import Final, Self
+
+import attrs
+
+__all__ = ["UNSET", "CustomField", "DeviceId", "ExtendedAttribute", "OpenEnum", "Secret", "Unset"]
+
+
+class Unset(Enum):
+    """The type of `UNSET`, for fields of an update in which null and absent mean different things."""
+
+    UNSET = "UNSET"
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET: Final = Unset.UNSET
+"""Leaves a field out of the request, where None would send null."""
+
+
+class OpenEnum(StrEnum):
+    """An enumeration that keeps a value it does not know, and finds the ones it knows whatever their case."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        folded = value.casefold()
+        for member in cls:
+            if member.value.casefold() == folded:
+                return member
+        # Not added to the class: the platform may send any number of unknown values.
+        unknown = str.__new__(cls, value)
+        unknown._name_ = value
+        unknown._value_ = value
+        return unknown
+
+
+class Secret:
+    """A text that must not be shown: only `reveal()` gives it away."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str | Secret) -> None:
+        self._text: str = text.reveal() if isinstance(text, Secret) else text
+
+    def reveal(self) -> str:
+        """Return the text itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret('**********')"
+
+    def __str__(self) -> str:
+        return "**********"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._text.encode(), other._text.encode())
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+@attrs.frozen(kw_only=True)
+class DeviceId:
+    """One identifier of a device; equal to another when id and kind are, whatever the case of the kind."""
+
+    id: str
+    kind: str = attrs.field(eq=str.casefold)
+    """`imei`, `iccid`, `mdn`, `msisdn`, `meid`, `esn`, `imsi`, `eid` or `min`; answers spell `iccId`."""
+
+    @classmethod
+    def imei(cls, value: str) -> DeviceId:
+        """Name a device by its International Mobile Equipment Identity, 14 to 16 digits."""
+        return cls(id=value, kind="imei")
+
+    @classmethod
+    def iccid(cls, value: str) -> DeviceId:
+        """Name a device by its SIM's Integrated Circuit Card Identifier, 19 or 20 digits."""
+        return cls(id=value, kind="iccid")
+
+    @classmethod
+    def mdn(cls, value: str) -> DeviceId:
+        """Name a device by its Mobile Directory Number, 10 digits."""
+        return cls(id=value, kind="mdn")
+
+    @classmethod
+    def msisdn(cls, value: str) -> DeviceId:
+        """Name a device by its Mobile Station International Subscriber Directory Number, 11 to 15 digits."""
+        return cls(id=value, kind="msisdn")
+
+    @classmethod
+    def meid(cls, value: str) -> DeviceId:
+        """Name a 3G device by its Mobile Equipment Identifier, 14 hexadecimal characters."""
+        return cls(id=value, kind="meid")
+
+    @classmethod
+    def esn(cls, value: str) -> DeviceId:
+        """Name an older CDMA device by its Electronic Serial Number, 11 digits."""
+        return cls(id=value, kind="esn")
+
+    @classmethod
+    def imsi(cls, value: str) -> DeviceId:
+        """Name a device by its International Mobile Subscriber Identity, 15 digits."""
+        return cls(id=value, kind="imsi")
+
+    @classmethod
+    def eid(cls, value: str) -> DeviceId:
+        """Name an eUICC by its 32 digits."""
+        return cls(id=value, kind="eid")
+
+
+@attrs.frozen(kw_only=True)
+class CustomField:
+    """One of the five fields that an account may write on each device."""
+
+    key: str
+    """`CustomField1` to `CustomField5`."""
+    value: str
+    """At most 50 characters."""
+
+
+@attrs.frozen(kw_only=True)
+class ExtendedAttribute:
+    """A named value beside the documented fields of an answer."""
+
+    key: str
+    value: str | None = None
+    """The platform leaves it out when it is empty."""

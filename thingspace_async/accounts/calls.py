@@ -1,0 +1,108 @@
+"""Calls about accounts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from types import NoneType
+from typing import Final
+
+import attrs
+
+from thingspace_async._namespace import Namespace, next_from_location
+from thingspace_async._operation import Operation
+from thingspace_async.accounts.models import (
+    Account,
+    AccountLead,
+    AccountLeadsResult,
+    AccountStatesAndServices,
+    AsynchronousRequestResult,
+    ServicePlan,
+)
+
+__all__ = ["OPERATIONS", "Accounts"]
+
+GET: Final = Operation("accounts.get", "GET", "/m2m/v1/accounts/{account_name}", NoneType, Account, repeatable=True)
+LEADS: Final = Operation(
+    "accounts.leads", "GET", "/m2m/v1/leads/{account_name}", NoneType, AccountLeadsResult, repeatable=True
+)
+STATES_AND_SERVICES: Final = Operation(
+    "accounts.states_and_services",
+    "GET",
+    "/m2m/v1/accounts/{account_name}/statesandservices",
+    NoneType,
+    AccountStatesAndServices,
+    repeatable=True,
+)
+SERVICE_PLANS: Final = Operation(
+    "accounts.service_plans", "GET", "/m2m/v1/plans/{account_name}", NoneType, tuple[ServicePlan, ...], repeatable=True
+)
+REQUEST_STATUS: Final = Operation(
+    "accounts.request_status",
+    "GET",
+    "/m2m/v1/accounts/{account_name}/requests/{request_id}/status",
+    NoneType,
+    AsynchronousRequestResult,
+    repeatable=True,
+)
+
+OPERATIONS: Final = (GET, LEADS, STATES_AND_SERVICES, SERVICE_PLANS, REQUEST_STATUS)
+
+
+class Accounts(Namespace):
+    """Accounts, their service plans, leads, custom states and pending requests."""
+
+    async def get(self, account_name: str) -> Account:
+        """Read an account: its carriers, features, IP pools and service plans.
+
+        Raises BadRequest with the short code `REQUEST_FAILED.AccountNotFound` for an account that does not exist.
+        https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/get-account-information.html
+        """
+        return await self._send(GET, path={"account_name": account_name})
+
+    async def leads_page(self, account_name: str, *, next: int | None = None) -> AccountLeadsResult:  # noqa: A002
+        """Read one page of the account's leads; ask for the following one with the page's `next`.
+
+        For members of Verizon's partner program only. The platform synchronizes leads once an hour.
+        https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Get_Account_Leads/
+        """
+        query = {} if next is None else {"next": str(next)}
+        reply = await self._reply(LEADS, path={"account_name": account_name}, query=query)
+        more = reply.status == 202 if reply.value.has_more_data is None else reply.value.has_more_data
+        way_on = next_from_location(LEADS, reply) if more else None
+        return attrs.evolve(reply.value, has_more_data=more, next=way_on)
+
+    def leads(self, account_name: str) -> AsyncGenerator[AccountLead]:
+        """Walk all leads of the account, a page ahead of the caller.
+
+        Raises AnswerUnreadable where the platform promises more leads and does not say how to get them.
+        https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Get_Account_Leads/
+        """
+        return self._walk(
+            LEADS,
+            fetch=lambda way_on: self.leads_page(account_name, next=way_on),
+            following=lambda page: page.next,
+            items=lambda page: page.leads,
+        )
+
+    async def states_and_services(self, account_name: str) -> AccountStatesAndServices:
+        """Read the custom services and states that are defined for the account.
+
+        In limited release: not every account has it.
+        https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Get_Services_and_States/
+        """
+        return await self._send(STATES_AND_SERVICES, path={"account_name": account_name})
+
+    async def service_plans(self, account_name: str) -> tuple[ServicePlan, ...]:
+        """Read the data plans that devices of the account may be activated with.
+
+        https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Get_Service_Plans/
+        """
+        return await self._send(SERVICE_PLANS, path={"account_name": account_name})
+
+    async def request_status(self, account_name: str, request_id: str) -> AsynchronousRequestResult:
+        """Read how far an activation, deactivation, suspension or restoration has come.
+
+        For requests about a single device only. The answer holds no details: read the device again for its new state.
+        https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/get-request-status.html
+        """
+        return await self._send(REQUEST_STATUS, path={"account_name": account_name, "request_id": request_id})

@@ -1,0 +1,22 @@
+"""Devices: list them, find one."""
+
+from thingspace_async.devices.calls import OPERATIONS, Devices
+from thingspace_async.devices.models import (
+    AccountDeviceListFilter,
+    AccountDeviceListRequest,
+    AccountDeviceListResult,
+    CarrierInformation,
+    Device,
+    DeviceIdSearch,
+)
+
+__all__ = [
+    "OPERATIONS",
+    "AccountDeviceListFilter",
+    "AccountDeviceListRequest",
+    "AccountDeviceListResult",
+    "CarrierInformation",
+    "Device",
+    "DeviceIdSearch",
+    "Devices",
+]
