@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from thingspace_async import errors
+    from thingspace_async._caller import Exchange
     from thingspace_async._environment import Credentials, Environment
-    from thingspace_async._session import Exchange, Response, Session
+    from thingspace_async._session import Response, Session
     from thingspace_async._types import UNSET, CustomField, DeviceId, ExtendedAttribute, OpenEnum, Secret, Unset
     from thingspace_async.errors import ThingSpaceError
 
@@ -46,7 +47,7 @@ _HOME = {
     "CustomField": "_types",
     "DeviceId": "_types",
     "Environment": "_environment",
-    "Exchange": "_session",
+    "Exchange": "_caller",
     "ExtendedAttribute": "_types",
     "OpenEnum": "_types",
     "Response": "_session",

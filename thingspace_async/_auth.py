@@ -205,7 +205,7 @@ class Lockout:
         kept = copy.copy(refusal)
         kept.message += (
             "; not sent again, since five refusals in a row lock the user: "
-            "change the password, or call log_in(force=True) once it is right on the platform"
+            "change the password, or say force=True to log_in() or open() once it is right on the platform"
         )
         kept.body = None
         kept.tries = 0

@@ -9,11 +9,13 @@ a second, slower converter read the same bytes again to find the path, so a good
 
 from __future__ import annotations
 
+import operator
 import re
 import typing
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from enum import Enum
+from functools import partial
 from types import NoneType, UnionType
 from typing import Any, Final, TypeVar, Union, get_args, get_origin
 
@@ -366,7 +368,8 @@ def _load_secret(value: object, _: Any) -> Secret:
 def _new_converter() -> Converter:
     converter = Converter(detailed_validation=True, forbid_extra_keys=False)
     for kind, expected in (*_SCALARS.items(), (float, "a number")):
-        converter.register_structure_hook(kind, _exactly(kind, expected))
+        # By predicate: a hook that is registered for str itself would serve its subclasses, the enums, too.
+        converter.register_structure_hook_func(partial(operator.is_, kind), _exactly(kind, expected))
     converter.register_structure_hook(datetime, lambda value, _: parse_datetime(value))
     converter.register_structure_hook(date, lambda value, _: parse_date(value))
     converter.register_structure_hook(Secret, _load_secret)

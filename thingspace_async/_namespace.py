@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
-import attrs
-
+from thingspace_async._caller import Caller, Reply
 from thingspace_async._operation import Operation
 from thingspace_async.errors import AnswerUnreadable
 
-__all__ = ["Namespace", "Reply", "Sender", "next_from_location"]
+__all__ = ["Namespace", "next_from_location"]
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -21,38 +20,11 @@ Item = TypeVar("Item")
 WayOn = TypeVar("WayOn")
 
 
-@attrs.frozen(kw_only=True)
-class Reply(Generic[R]):
-    """An answer with its status and headers, for the calls whose meaning is not all in the body."""
-
-    status: int
-    headers: Mapping[str, str]
-    value: R
-
-
-class Sender(Protocol):
-    """What a product needs of the session."""
-
-    async def call(
-        self,
-        operation: Operation[Q, R],
-        body: Q | None,
-        path: Mapping[str, str] | None,
-        query: Mapping[str, str] | None,
-    ) -> Reply[R]:
-        """Send one call and return its typed answer."""
-        ...
-
-    def spawn(self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
-        """Start a task that ends at the latest when the session closes."""
-        ...
-
-
 class Namespace:
     """One product's calls."""
 
-    def __init__(self, sender: Sender) -> None:
-        self._sender = sender
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
 
     async def _send(
         self,
@@ -62,7 +34,7 @@ class Namespace:
         path: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
     ) -> R:
-        return (await self._sender.call(operation, body, path, query)).value
+        return (await self._caller.call(operation, body, path, query)).value
 
     async def _reply(
         self,
@@ -72,7 +44,7 @@ class Namespace:
         path: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
     ) -> Reply[R]:
-        return await self._sender.call(operation, body, path, query)
+        return await self._caller.call(operation, body, path, query)
 
     async def _walk(
         self,
@@ -95,7 +67,7 @@ class Namespace:
                     "more is promised, but the way to it leads back to a page that was read", operation=operation.name
                 )
             taken.add(way_on)
-            ahead = self._sender.spawn(fetch(way_on))
+            ahead = self._caller.engine.spawn(fetch(way_on))
             try:
                 for item in items(page):
                     yield item

@@ -1,14 +1,23 @@
-"""The operations behind `Session.log_in`, `log_out`, `reset_password` and `revoke_oauth_token`.
+"""Logging in, logging out, the password, and the OAuth token.
 
-They are called through the session, which guards them; there is no second way.
+Called through the session, which holds the tokens: `session.log_in()`, `log_out()`, `reset_password()` and
+`revoke_oauth_token()`.
 """
 
 from __future__ import annotations
 
 from types import NoneType
-from typing import Final
+from typing import Any, Final, TypeVar
+from urllib.parse import urlencode
 
+from thingspace_async import _codec
+from thingspace_async._auth import LOCKOUT, Token, header_safe, refuses_password
+from thingspace_async._caller import ApplicationKey, Caller, Tokens, read_answer
+from thingspace_async._environment import Credentials
 from thingspace_async._operation import Operation
+from thingspace_async._transport import Answer
+from thingspace_async._types import Secret
+from thingspace_async.errors import AnswerUnreadable, ApiError, BadRequest, LoginRefused, Unauthorized
 from thingspace_async.session_management.models import (
     LogInRequest,
     LogInResult,
@@ -18,8 +27,14 @@ from thingspace_async.session_management.models import (
     SessionResetPasswordResult,
 )
 
-__all__ = ["LOG_IN", "LOG_OUT", "OAUTH_REVOKE", "OAUTH_TOKEN", "OPERATIONS", "RESET_PASSWORD"]
+__all__ = ["OPERATIONS", "SessionManagement"]
 
+OAUTH_TOKEN: Final = Operation(
+    "oauth.token", "POST", "/oauth2/token", NoneType, OAuthToken, repeatable=True, server="oauth"
+)
+OAUTH_REVOKE: Final = Operation(
+    "oauth.revoke", "POST", "/oauth2/revoke", NoneType, NoneType, repeatable=True, server="oauth"
+)
 # Not repeatable: a login that was refused counts towards the lock-out even when its answer was lost.
 LOG_IN: Final = Operation("session.log_in", "POST", "/m2m/v1/session/login", LogInRequest, LogInResult)
 LOG_OUT: Final = Operation("session.log_out", "POST", "/m2m/v1/session/logout", NoneType, LogOutResult, repeatable=True)
@@ -30,11 +45,113 @@ RESET_PASSWORD: Final = Operation(
     SessionResetPasswordRequest,
     SessionResetPasswordResult,
 )
-OAUTH_TOKEN: Final = Operation(
-    "oauth.token", "POST", "/oauth2/token", NoneType, OAuthToken, repeatable=True, server="oauth"
-)
-OAUTH_REVOKE: Final = Operation(
-    "oauth.revoke", "POST", "/oauth2/revoke", NoneType, NoneType, repeatable=True, server="oauth"
-)
 
 OPERATIONS: Final = (OAUTH_TOKEN, OAUTH_REVOKE, LOG_IN, LOG_OUT, RESET_PASSWORD)
+
+ApiErrorT = TypeVar("ApiErrorT", bound=ApiError)
+
+
+class SessionManagement:
+    """The calls that the tokens come from."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self._engine = caller.engine
+
+    async def fetch_oauth_token(self) -> Token:
+        """Get the gateway's token; within the hour of its first issue, every process with the key gets the same."""
+        form = urlencode({"grant_type": "client_credentials"}).encode()
+        refusal: ApiError
+        try:
+            answer, tries = await self._perform(OAUTH_TOKEN, form, ApplicationKey(self._engine))
+        except (BadRequest, Unauthorized) as error:
+            refusal = error
+        else:
+            token = read_answer(OAUTH_TOKEN, answer, tries)
+            _check_token(OAUTH_TOKEN, "access_token", token.access_token, answer)
+            return Token(token.access_token, token.expires_in)
+        raise _refusal(Unauthorized, refusal, "check client_id and client_secret against the portal's Key Management")
+
+    async def revoke_oauth_token(self, token: Secret) -> None:
+        """Make the gateway forget the token."""
+        form = {"grant_type": "client_credentials", "token": token.reveal()}
+        await self._perform(OAUTH_REVOKE, urlencode(form).encode(), ApplicationKey(self._engine))
+
+    async def log_in(self, known: Credentials, *, force: bool = False) -> Token:
+        """Get a session token, unless the password was refused before."""
+        engine = self._engine
+        who = (engine.environment.host, known.username)
+        async with LOCKOUT.turn(*who):
+            if not force:
+                LOCKOUT.check(*who, known.password)
+            body = _codec.dump(LogInRequest(username=known.username, password=known.password))
+            refusal: ApiError
+            try:
+                # A 401 may mean either token or password: to send the password again could be the fifth time.
+                answer, tries = await engine.perform(
+                    self._caller.wire(LOG_IN, body),
+                    Tokens(engine, session=False),
+                    self._caller.policy,
+                    repeatable=LOG_IN.repeatable,
+                    final=refuses_password,
+                )
+            except ApiError as error:
+                if not refuses_password(error):
+                    raise
+                refusal = error
+            else:
+                LOCKOUT.forgive(*who, known.password)
+                token = read_answer(LOG_IN, answer, tries).session_token
+                _check_token(LOG_IN, "sessionToken", token, answer)
+                return Token(token)
+            advice = "check username and password: five refusals in a row lock the user"
+            refused = _refusal(LoginRefused, refusal, advice)
+            LOCKOUT.refuse(*who, known.password, refused)
+        raise refused
+
+    async def log_out(self, token: Secret) -> LogOutResult:
+        """End the platform session of a token."""
+        answer, tries = await self._perform(LOG_OUT, None, Tokens(self._engine, ending=token))
+        return read_answer(LOG_OUT, answer, tries)
+
+    async def reset_password(self, old: Secret) -> Secret:
+        """Have the platform choose a new password; `old` is worth nothing from then on."""
+        body = _codec.dump(SessionResetPasswordRequest(old_password=old))
+        answer, tries = await self._perform(RESET_PASSWORD, body, Tokens(self._engine))
+        new = read_answer(RESET_PASSWORD, answer, tries).new_password
+        if not new.reveal():
+            raise AnswerUnreadable(
+                "empty", operation=RESET_PASSWORD.name, path="newPassword", status=answer.status, body=answer.body
+            )
+        return new
+
+    async def _perform(
+        self, operation: Operation[Any, Any], data: bytes | None, proof: Tokens | ApplicationKey
+    ) -> tuple[Answer, int]:
+        caller = self._caller
+        wire = caller.wire(operation, data)
+        return await self._engine.perform(wire, proof, caller.policy, repeatable=operation.repeatable)
+
+
+def _check_token(operation: Operation[Any, Any], field: str, token: Secret, answer: Answer) -> None:
+    if not header_safe(token.reveal()):
+        raise AnswerUnreadable(
+            "expected a token that can travel in a header, found an empty one or one with spaces or control characters",
+            operation=operation.name,
+            path=field,
+            status=answer.status,
+            body=answer.body,
+        )
+
+
+def _refusal(kind: type[ApiErrorT], error: ApiError, advice: str) -> ApiErrorT:
+    return kind(
+        f"{error.message}; {advice}",
+        operation=error.operation,
+        status=error.status,
+        code=error.code,
+        request_id=error.request_id,
+        retry_after=error.retry_after,
+        tries=error.tries,
+        body=error.body,
+    )

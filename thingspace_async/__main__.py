@@ -1,0 +1,20 @@
+"""The command line: `thingspace`, or `python -m thingspace_async`."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line; say what to install where its libraries are missing."""
+    try:
+        from thingspace_async._cli import app
+    except ModuleNotFoundError as missing:
+        if missing.name not in ("typer", "rich"):
+            raise
+        sys.exit(f"thingspace: the command line needs {missing.name}: pip install 'thingspace_async[cli]'")
+    app(prog_name="thingspace")
+
+
+if __name__ == "__main__":
+    main()

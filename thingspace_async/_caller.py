@@ -1,0 +1,333 @@
+"""Caller: sends calls with the tokens that they need, renews tokens, tries again, and reads answers."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import random
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from types import NoneType
+from typing import Any, Final, Generic, TypeVar
+from urllib.parse import urlencode
+
+import attrs
+
+from thingspace_async import __version__, _codec
+from thingspace_async._auth import TokenKeeper, TokenKind, rejected_token
+from thingspace_async._environment import Credentials, Environment
+from thingspace_async._operation import Operation, fill_path
+from thingspace_async._retry import RetryPolicy, delay_before_retry
+from thingspace_async._transport import Answer, HiddenHeaders, Limits, Transport, Wire
+from thingspace_async._types import Secret
+from thingspace_async.errors import (
+    AnswerLost,
+    AnswerUnreadable,
+    ApiError,
+    RequestNotSent,
+    SessionClosed,
+    SessionMisused,
+    ThingSpaceError,
+    api_error,
+    request_id,
+)
+
+__all__ = ["ApplicationKey", "Caller", "Engine", "Exchange", "Reply", "Tokens", "read_answer"]
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+_log: Final = logging.getLogger("thingspace_async")
+
+
+@attrs.frozen(kw_only=True)
+class Exchange:
+    """What `on_exchange` is told of each request that was sent, or tried to be sent."""
+
+    operation: str
+    status: int | None
+    """None when no answer came."""
+    seconds: float
+    tries: int
+    """Which try of its call this was, from 1."""
+    request_id: str | None
+
+
+@attrs.frozen(kw_only=True)
+class Reply(Generic[R]):
+    """An answer with its status and headers, for the calls whose meaning is not all in the body."""
+
+    status: int
+    headers: Mapping[str, str]
+    value: R
+
+
+class Engine:
+    """What a session and its `with_options` clones share: connections, tokens, state and tasks."""
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        environment: Environment,
+        transport: Transport,
+        on_exchange: Callable[[Exchange], None] | None,
+    ) -> None:
+        self.credentials = credentials
+        self.environment = environment
+        self.transport = transport
+        self.on_exchange = on_exchange
+        self.state = "new"
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.reset: asyncio.Task[Secret] | None = None
+        self.oauth: TokenKeeper
+        self.session: TokenKeeper
+        self._headers: tuple[Secret, Secret | None, HiddenHeaders] | None = None
+
+    def check_usable(self) -> None:
+        """Raise unless calls can be made here and now."""
+        if self.state != "open":
+            raise SessionClosed(
+                "the session is closed: open a new Session"
+                if self.state in ("closing", "closed")
+                else "the session is not open: use `async with Session(...) as session`, or await session.open()"
+            )
+        self.check_loop()
+
+    def check_loop(self) -> None:
+        """Raise on another event loop than the one that opened the session."""
+        if asyncio.get_running_loop() is not self.loop:
+            raise SessionMisused("the session belongs to another event loop: open one Session in each loop")
+
+    def bearer_headers(self, oauth: Secret, session: Secret | None) -> HiddenHeaders:
+        """Return the headers of a call; made once for each pair of tokens."""
+        kept = self._headers
+        if kept is not None and kept[0] is oauth and kept[1] is session:
+            return kept[2]
+        headers = HiddenHeaders(_PLAIN_HEADERS)
+        headers["Authorization"] = f"Bearer {oauth.reveal()}"
+        if session is not None:
+            headers["VZ-M2M-Token"] = session.reveal()
+        self._headers = (oauth, session, headers)
+        return headers
+
+    def redact(self, text: str) -> str:
+        """Blot out whatever secret of ours a text repeats."""
+        ours = (self.credentials.client_secret, self.credentials.password, self.oauth.held, self.session.held)
+        for secret in ours:
+            if secret is not None and secret.reveal() in text:
+                text = text.replace(secret.reveal(), "**********")
+        return text
+
+    def forget_tokens(self) -> None:
+        """Forget both tokens, and the headers made of them."""
+        self.oauth.forget()
+        self.session.forget()
+        self._headers = None
+
+    async def exchange(self, wire: Wire, headers: HiddenHeaders, tries: int) -> Answer:
+        """Send once, and tell the hook and the log."""
+        if self.on_exchange is None and not _log.isEnabledFor(logging.DEBUG):
+            return await self.transport.exchange(wire, headers)
+        started = time.perf_counter()
+        try:
+            answer = await self.transport.exchange(wire, headers)
+        except BaseException:
+            self._report(wire, None, time.perf_counter() - started, tries)
+            raise
+        self._report(wire, answer, time.perf_counter() - started, tries)
+        return answer
+
+    def _report(self, wire: Wire, answer: Answer | None, seconds: float, tries: int) -> None:
+        status = None if answer is None else answer.status
+        _log.debug("%s: status %s in %.3f s, try %d", wire.operation, status, seconds, tries)
+        if self.on_exchange is None:
+            return
+        known = None if answer is None else request_id(answer.headers)
+        try:
+            self.on_exchange(
+                Exchange(operation=wire.operation, status=status, seconds=seconds, tries=tries, request_id=known)
+            )
+        except Exception:  # noqa: BLE001 - whatever the user's hook does, the call must go on
+            _log.exception("on_exchange failed for %s; the call goes on", wire.operation)
+
+    def spawn(self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
+        """Start a task that ends at the latest when the session closes."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+    async def end_tasks(self) -> None:
+        """Cancel the tasks that are left, and wait for them."""
+        for task in self.tasks:
+            task.cancel()
+        if self.tasks:
+            await asyncio.wait(self.tasks)
+
+    async def perform(
+        self,
+        wire: Wire,
+        proof: Tokens | ApplicationKey,
+        policy: RetryPolicy,
+        *,
+        repeatable: bool,
+        final: Callable[[ApiError], bool] | None = None,
+    ) -> tuple[Answer, int]:
+        """Send a request until it succeeds or must not be sent again; return the answer and the number of tries.
+
+        `final` names the errors that end it at once, even where a new token might help.
+        """
+        started = time.monotonic()
+        tries = retried = 0
+        while True:
+            # Outside of the `try`: to get a token is a call of its own, with retries of its own.
+            headers = await proof.headers()
+            tries += 1
+            failure: ThingSpaceError
+            try:
+                answer = await self.exchange(wire, headers, tries)
+            except (RequestNotSent, AnswerLost) as lost:
+                lost.tries = tries
+                failure = lost
+            else:
+                if 200 <= answer.status < 300:
+                    return answer, tries
+                failure = api_error(
+                    wire.operation, answer.status, answer.headers, answer.body, tries=tries, redact=self.redact
+                )
+                if (final is None or not final(failure)) and proof.renew(failure):
+                    continue
+            wait = delay_before_retry(
+                policy,
+                failure,
+                repeatable=repeatable,
+                retried=retried,
+                elapsed=time.monotonic() - started,
+                jitter=random.random,
+            )
+            if wait is None:
+                break
+            retried += 1
+            _log.debug("%s: try %d failed (%s); again in %.1f s", wire.operation, tries, failure, wait)
+            await asyncio.sleep(wait)
+        raise failure
+
+
+_PLAIN_HEADERS: Final = {
+    # Asked for even of calls without a body (protocol.md 1.4), and without Accept the gateway may answer in XML (2.2).
+    "Accept": "application/json",
+    "Content-Type": "application/json",
+    "User-Agent": f"thingspace_async/{__version__}",
+}
+
+
+_BOTH: Final[frozenset[TokenKind]] = frozenset({"oauth", "session"})
+_OAUTH_ONLY: Final[frozenset[TokenKind]] = frozenset({"oauth"})
+
+
+class Tokens:
+    """What one call authorizes itself with; each kind of token is renewed at most once for it."""
+
+    def __init__(self, engine: Engine, *, session: bool = True, ending: Secret | None = None) -> None:
+        self._engine = engine
+        self._follows_session = session and ending is None
+        self._oauth: Secret | None = None
+        self._session = ending
+        self._renewable = _BOTH if self._follows_session else _OAUTH_ONLY
+
+    async def headers(self) -> HiddenHeaders:
+        """Return the headers with the tokens, which are fetched if need be."""
+        engine = self._engine
+        self._oauth = engine.oauth.current or await engine.oauth.get()
+        if self._follows_session:
+            self._session = engine.session.current or await engine.session.get()
+        return engine.bearer_headers(self._oauth, self._session)
+
+    def renew(self, error: ApiError, /) -> bool:
+        """Drop the token that an error rejects; say whether to send the call again with a new one."""
+        kind = rejected_token(error)
+        if kind is None or kind not in self._renewable:
+            return False
+        self._renewable -= {kind}
+        if kind == "oauth" and self._oauth is not None:
+            self._engine.oauth.reject(self._oauth)
+        elif kind == "session" and self._session is not None:
+            self._engine.session.reject(self._session)
+        return True
+
+
+class ApplicationKey:
+    """The application's key and secret, for the OAuth server."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def headers(self) -> HiddenHeaders:
+        """Return the headers with key and secret."""
+        known = self._engine.credentials
+        pair = Secret(f"{known.client_id}:{known.client_secret.reveal()}")
+        headers = HiddenHeaders(_PLAIN_HEADERS)
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        headers["Authorization"] = f"Basic {base64.b64encode(pair.reveal().encode()).decode()}"
+        return headers
+
+    def renew(self, _: ApiError, /) -> bool:
+        """Say that there is nothing to renew."""
+        return False
+
+
+def read_answer(operation: Operation[Any, R], answer: Answer, tries: int) -> R:
+    """Read a successful answer as the operation's type."""
+    if operation.answer is NoneType:
+        return None  # type: ignore[return-value]
+    try:
+        return _codec.load(answer.body, operation.answer)
+    except _codec.Mismatch as mismatch:
+        failure = AnswerUnreadable(
+            mismatch.message,
+            operation=operation.name,
+            path=mismatch.path,
+            status=answer.status,
+            tries=tries,
+            body=answer.body,
+        )
+    raise failure
+
+
+class Caller:
+    """Sends declared operations within certain limits; what the products' calls go through."""
+
+    def __init__(self, engine: Engine, limits: Limits, policy: RetryPolicy) -> None:
+        self.engine = engine
+        self.limits = limits
+        self.policy = policy
+
+    async def call(
+        self,
+        operation: Operation[Q, R],
+        body: Q | None = None,
+        path: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Reply[R]:
+        """Send an operation with both tokens and return its typed answer."""
+        engine = self.engine
+        engine.check_usable()
+        wire = self.wire(operation, None if body is None else _codec.dump(body), path=path, query=query)
+        answer, tries = await engine.perform(wire, Tokens(engine), self.policy, repeatable=operation.repeatable)
+        return Reply(status=answer.status, headers=answer.headers, value=read_answer(operation, answer, tries))
+
+    def wire(
+        self,
+        operation: Operation[Any, Any],
+        data: bytes | None = None,
+        *,
+        path: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Wire:
+        """Make the request of an operation, less its headers."""
+        url = self.engine.environment.bases[operation.server] + (fill_path(operation, path) if path else operation.path)
+        if query:
+            url = f"{url}?{urlencode(query)}"
+        return Wire(operation.name, operation.method, url, data, self.limits, not operation.repeatable)
