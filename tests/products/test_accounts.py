@@ -1,0 +1,97 @@
+"""Accounts: what they hold, leads by page, and requests that are under way."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from aioresponses import aioresponses
+
+from tests.products.test_devices import PLACE, scripted  # noqa: F401 - a fixture
+from thingspace_async import Session, errors
+from thingspace_async.accounts import AsynchronousRequestResult, RequestStatus
+from thingspace_async.simulator import Simulator
+
+LEADS = f"{PLACE}/api/m2m/v1/leads/0000123456-00001"
+ACCOUNT = "0000123456-00001"
+
+
+async def test_an_account_has_its_plans_pools_and_carriers(thingspace_session: Session) -> None:
+    account = await thingspace_session.accounts.get(ACCOUNT)
+    assert account.account_name == ACCOUNT
+    assert account.carriers
+    assert any(pool.is_default_pool for pool in account.ip_pools)
+    assert account.service_plans == await thingspace_session.accounts.service_plans(ACCOUNT)
+    assert all(plan.code and plan.size_kb is not None for plan in account.service_plans)
+
+
+async def test_an_unknown_account_is_refused_with_the_platforms_code(thingspace_session: Session) -> None:
+    with pytest.raises(errors.BadRequest) as caught:
+        await thingspace_session.accounts.get("9999999999-99999")
+    assert caught.value.short_code == "REQUEST_FAILED.AccountNotFound"
+    assert str(caught.value).startswith("[400] accounts.get: ")
+
+
+async def test_custom_states_keep_their_order_of_work(thingspace_session: Session) -> None:
+    found = await thingspace_session.accounts.states_and_services(ACCOUNT)
+    states = [state for part in found.engagement for service in part.services for state in service.states]
+    assert states
+    assert all(state.name and state.workflow_sequence_number is not None for state in states)
+
+
+async def test_all_leads_are_walked_once(thingspace_simulator: Simulator, thingspace_session: Session) -> None:
+    walked = [lead.lead_id async for lead in thingspace_session.accounts.leads(ACCOUNT)]
+    assert len(set(walked)) == len(walked) > 0
+    assert thingspace_simulator.count("accounts.leads") > 1
+
+
+async def test_leads_can_be_paged_by_hand(thingspace_session: Session) -> None:
+    walked = [lead async for lead in thingspace_session.accounts.leads(ACCOUNT)]
+    page = await thingspace_session.accounts.leads_page(ACCOUNT)
+    by_hand = list(page.leads)
+    while page.next is not None:
+        page = await thingspace_session.accounts.leads_page(ACCOUNT, next=page.next)
+        by_hand += page.leads
+    assert by_hand == walked
+
+
+@pytest.mark.parametrize("location", [None, "/leads/0000123456-00001", "/leads/x?next=", "/leads/x?next=a&next=b"])
+async def test_leads_that_promise_more_without_a_way_on_are_an_error(
+    canned: aioresponses,
+    scripted: Session,  # noqa: F811 - the fixture
+    location: str | None,
+) -> None:
+    headers = {} if location is None else {"Location": location}
+    canned.get(LEADS, payload={"leads": [], "hasMoreData": True}, status=202, headers=headers)
+    with pytest.raises(errors.AnswerUnreadable, match="Location"):
+        await anext(scripted.accounts.leads(ACCOUNT))
+
+
+async def test_leads_that_lead_in_a_circle_are_an_error_and_not_a_loop(
+    canned: aioresponses,
+    scripted: Session,  # noqa: F811 - the fixture
+) -> None:
+    again = {"Location": "/leads/0000123456-00001?next=7"}
+    for url in (LEADS, f"{LEADS}?next=7"):
+        canned.get(url, payload={"leads": [{"leadId": "1"}]}, status=202, headers=again, repeat=True)
+    with pytest.raises(errors.AnswerUnreadable, match="leads back"):
+        _ = [lead async for lead in scripted.accounts.leads(ACCOUNT)]
+
+
+async def test_a_request_is_pending_until_it_is_done(
+    thingspace_simulator: Simulator, thingspace_session: Session
+) -> None:
+    done = thingspace_simulator.add_request(seconds=60)
+    failing = thingspace_simulator.add_request(seconds=60, fails=True)
+    early = await thingspace_session.accounts.request_status(ACCOUNT, done)
+    assert (early.request_id, early.status) == (done, RequestStatus.PENDING)
+    thingspace_simulator.clock.advance(timedelta(seconds=61))
+    late = await thingspace_session.accounts.request_status(ACCOUNT, done)
+    assert late.status is RequestStatus.SUCCESS
+    assert not late.failed
+    assert (await thingspace_session.accounts.request_status(ACCOUNT, failing)).failed
+
+
+@pytest.mark.parametrize("spelling", ["Failed", "Failure", "FAILURE", "failed"])
+def test_failure_is_failure_in_either_spelling(spelling: str) -> None:
+    assert AsynchronousRequestResult(status=RequestStatus(spelling)).failed

@@ -1,0 +1,341 @@
+"""Devices: every device once, every filter as the platform spells it, and no walk without an end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from aioresponses import aioresponses
+
+from thingspace_async import Credentials, CustomField, DeviceId, Environment, Session, errors
+from thingspace_async.devices import (
+    AccountDeviceListFilter,
+    AccountDeviceListRequest,
+    Device,
+    DeviceIdSearch,
+)
+from thingspace_async.simulator import Assumptions, Delay, Simulator, Status
+
+EVERYTHING = AccountDeviceListRequest(
+    account_name="0000123456-00001",
+    device_id=DeviceId(id="8914800000000000000", kind="iccid"),
+    filter=AccountDeviceListFilter(
+        device_identifier_filters=(
+            DeviceIdSearch(kind="imei", contains="35"),
+            DeviceIdSearch(kind="mdn", startswith="555", endswith="1"),
+        )
+    ),
+    current_state="active",
+    custom_fields=(CustomField(key="CustomField1", value="red"),),
+    earliest=datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC),
+    latest=datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=-5))),
+    group_name="pumps",
+    service_plan="M2M_4G",
+    max_number_of_devices=500,
+    largest_device_id_seen=7,
+)
+
+PLACE = "http://127.0.0.1:1"
+LIST = f"{PLACE}/api/m2m/v1/devices/actions/list"
+
+
+@pytest.fixture
+async def scripted(canned: aioresponses) -> AsyncIterator[Session]:
+    """A session for whose pages a test writes the answers."""
+    canned.post(f"{PLACE}/api/ts/v1/oauth2/token", payload={"access_token": "a", "expires_in": 3600})
+    canned.post(f"{PLACE}/api/m2m/v1/session/login", payload={"sessionToken": "b"})
+    canned.post(f"{PLACE}/api/m2m/v1/session/logout", payload={"sessionToken": "b"})
+    credentials = Credentials(client_id="c", client_secret="d", username="e", password="f")
+    async with Session(credentials, environment=Environment.at(PLACE)) as session:
+        yield session
+
+
+def page(*numbers: int | str | None, more: bool | None = True) -> dict[str, Any]:
+    """Write a page of devices of certain numbers; None leaves the number out."""
+    devices = [
+        {
+            "deviceIds": [{"id": str(number), "kind": "imei"}],
+            "extendedAttributes": [] if number is None else [{"key": "DeviceId", "value": str(number)}],
+        }
+        for number in numbers
+    ]
+    return {"devices": devices} if more is None else {"devices": devices, "hasMoreData": more}
+
+
+async def walk(session: Session) -> list[str | None]:
+    return [device.identifier("imei") async for device in session.devices.list()]
+
+
+@pytest.mark.parametrize("count", [0, 1, 1999, 2000, 2001, 5000])
+async def test_a_walk_finds_every_device_once_in_as_few_requests_as_there_are_pages(count: int) -> None:
+    async with (
+        Simulator(devices=count) as cloud,
+        Session(cloud.credentials, environment=cloud.environment) as session,
+    ):
+        found = [device.identifier("iccid") async for device in session.devices.list(account_name=cloud.account_name)]
+        assert len(set(found)) == len(found) == count
+        assert cloud.count("devices.list") == max(1, -(-count // 2000))
+
+
+async def test_the_page_size_and_the_start_are_the_callers() -> None:
+    async with (
+        Simulator(devices=50) as cloud,
+        Session(cloud.credentials, environment=cloud.environment) as session,
+    ):
+        everything = [device async for device in session.devices.list()]
+        behind = int(everything[19].extended_attribute("DeviceId") or "")
+        wanted = AccountDeviceListRequest(max_number_of_devices=10, largest_device_id_seen=behind)
+        assert [device async for device in session.devices.list(wanted)] == everything[20:]
+        assert cloud.count("devices.list") == 1 + 3
+
+
+async def test_the_next_page_is_on_its_way_while_the_caller_works_and_no_more() -> None:
+    async with (
+        Simulator(devices=100) as cloud,
+        Session(cloud.credentials, environment=cloud.environment) as session,
+    ):
+        devices = session.devices.list(AccountDeviceListRequest(max_number_of_devices=10))
+        await anext(devices)
+        while cloud.count("devices.list") < 2:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.05)
+        assert cloud.count("devices.list") == 2
+        await devices.aclose()
+
+
+async def test_a_caller_that_stops_early_leaves_no_request_behind() -> None:
+    async with (
+        Simulator(devices=100) as cloud,
+        Session(cloud.credentials, environment=cloud.environment) as session,
+    ):
+        cloud.faults.add("devices.list", Delay(60.0), after=1)
+        async for _ in session.devices.list(AccountDeviceListRequest(max_number_of_devices=10)):
+            break
+        await asyncio.sleep(0.05)
+        assert await session.accounts.get(cloud.account_name)
+
+
+async def test_a_walk_that_is_cancelled_while_it_waits_for_a_page_leaves_no_request_behind() -> None:
+    async with (
+        Simulator(devices=20) as cloud,
+        Session(cloud.credentials, environment=cloud.environment) as session,
+    ):
+        cloud.faults.add("devices.list", Delay(60.0), after=1)
+
+        async def everything() -> None:
+            async for _ in session.devices.list(AccountDeviceListRequest(max_number_of_devices=10)):
+                pass
+
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(everything(), 0.3)
+
+
+async def test_leaving_the_session_ends_a_page_that_is_on_its_way() -> None:
+    async with Simulator(devices=20) as cloud:
+        cloud.faults.add("devices.list", Delay(60.0), after=1)
+        async with Session(cloud.credentials, environment=cloud.environment) as session:
+            devices = session.devices.list(AccountDeviceListRequest(max_number_of_devices=10))
+            await anext(devices)
+        assert cloud.count("session.log_out") == 1
+        await devices.aclose()
+
+
+async def test_a_page_that_fails_once_is_asked_for_again_and_nothing_is_lost() -> None:
+    async with (
+        Simulator(devices=30) as cloud,
+        Session(cloud.credentials, environment=cloud.environment) as session,
+    ):
+        cloud.faults.add("devices.list", Status(503), after=1)
+        found = [device async for device in session.devices.list(AccountDeviceListRequest(max_number_of_devices=10))]
+        assert len(found) == 30
+        assert cloud.count("devices.list") == 4
+
+
+async def test_a_page_that_fails_for_good_is_an_error_after_the_devices_before_it() -> None:
+    async with (
+        Simulator(devices=30) as cloud,
+        Session(cloud.credentials, environment=cloud.environment) as session,
+    ):
+        cloud.faults.add("devices.list", Status(400), after=1)
+        found: list[Device] = []
+
+        async def everything() -> None:
+            async for device in session.devices.list(AccountDeviceListRequest(max_number_of_devices=10)):
+                found.append(device)  # noqa: PERF401 - what came before the error is what is asked about
+
+        with pytest.raises(errors.BadRequest):
+            await everything()
+        assert len(found) == 10
+
+
+async def test_a_session_that_expires_between_two_pages_is_renewed_and_the_walk_goes_on() -> None:
+    async with (
+        Simulator(devices=30) as cloud,
+        Session(cloud.credentials, environment=cloud.environment) as session,
+    ):
+        devices = session.devices.list(AccountDeviceListRequest(max_number_of_devices=10))
+        found = [await anext(devices)]
+        cloud.clock.advance(timedelta(hours=2))
+        found += [device async for device in devices]
+        assert len(found) == 30
+        assert cloud.count("session.log_in") == 2
+
+
+async def test_every_filter_travels_as_the_platform_spells_it() -> None:
+    async with (
+        Simulator(devices=3) as cloud,
+        Session(cloud.credentials, environment=cloud.environment) as session,
+    ):
+        cloud.faults.add("devices.list", Status(200, body={"devices": []}))
+        await session.devices.list_page(EVERYTHING)
+        assert cloud.received[-1].json == {
+            "accountName": "0000123456-00001",
+            "deviceId": {"id": "8914800000000000000", "kind": "iccid"},
+            "filter": {
+                "deviceIdentifierFilters": [
+                    {"kind": "imei", "contains": "35"},
+                    {"kind": "mdn", "startswith": "555", "endswith": "1"},
+                ]
+            },
+            "currentState": "active",
+            "customFields": [{"key": "CustomField1", "value": "red"}],
+            "earliest": "2025-01-02T03:04:05Z",
+            "latest": "2026-01-02T03:04:05-05:00",
+            "groupName": "pumps",
+            "servicePlan": "M2M_4G",
+            "maxNumberOfDevices": 500,
+            "largestDeviceIdSeen": 7,
+        }
+
+
+async def test_nothing_given_asks_for_everything_that_the_user_may_see() -> None:
+    async with (
+        Simulator(devices=3) as cloud,
+        Session(cloud.credentials, environment=cloud.environment) as session,
+    ):
+        await session.devices.list_page(AccountDeviceListRequest())
+        assert cloud.received[-1].json == {}
+
+
+async def test_the_account_name_goes_before_the_requests() -> None:
+    async with (
+        Simulator(devices=3) as cloud,
+        Session(cloud.credentials, environment=cloud.environment) as session,
+    ):
+        wanted = AccountDeviceListRequest(account_name="0000000000-00000")
+        assert len([device async for device in session.devices.list(wanted, account_name=cloud.account_name)]) == 3
+
+
+def test_a_time_without_a_zone_is_refused_before_anything_is_sent() -> None:
+    with pytest.raises(errors.InvalidRequest, match="earliest has no time zone"):
+        AccountDeviceListRequest(earliest=datetime(2026, 1, 1))  # noqa: DTZ001 - the point
+
+
+def test_a_search_for_nothing_is_refused_before_anything_is_sent() -> None:
+    with pytest.raises(errors.InvalidRequest, match="contains, startswith or endswith"):
+        DeviceIdSearch(kind="imei")
+
+
+@pytest.mark.parametrize(
+    ("promise", "reason"),
+    [
+        (page(None), "DeviceId is missing or no number"),
+        (page("12a"), "DeviceId is missing or no number"),
+        (page("١٢"), "DeviceId is missing or no number"),
+        (page(), "the page is empty"),
+    ],
+)
+async def test_a_promise_of_more_without_a_way_on_is_an_error(
+    canned: aioresponses, scripted: Session, promise: dict[str, Any], reason: str
+) -> None:
+    canned.post(LIST, payload=promise, status=202)
+    with pytest.raises(errors.AnswerUnreadable, match=reason):
+        await walk(scripted)
+
+
+async def test_pages_that_lead_in_a_circle_are_an_error_and_not_a_loop(canned: aioresponses, scripted: Session) -> None:
+    canned.post(LIST, payload=page(1, 2), status=202, repeat=True)
+    with pytest.raises(errors.AnswerUnreadable, match="leads back"):
+        await walk(scripted)
+
+
+async def test_status_202_alone_promises_more(canned: aioresponses, scripted: Session) -> None:
+    canned.post(LIST, payload=page(1, more=None), status=202)
+    canned.post(LIST, payload=page(2, more=None), status=200)
+    assert await walk(scripted) == ["1", "2"]
+
+
+async def test_the_body_goes_before_the_status(canned: aioresponses, scripted: Session) -> None:
+    canned.post(LIST, payload=page(1, more=True), status=200)
+    canned.post(LIST, payload=page(2, more=False), status=202)
+    assert await walk(scripted) == ["1", "2"]
+
+
+async def test_a_page_without_devices_in_it_is_no_empty_fleet(canned: aioresponses, scripted: Session) -> None:
+    canned.post(LIST, payload={"hasMoreData": False})
+    with pytest.raises(errors.AnswerUnreadable) as caught:
+        await walk(scripted)
+    assert caught.value.path == "devices"
+
+
+async def test_a_platform_that_leaves_the_number_out_is_an_error_and_not_a_loop() -> None:
+    assumptions = Assumptions(device_number_in_pages=False)
+    async with (
+        Simulator(devices=2001, assumptions=assumptions) as cloud,
+        Session(cloud.credentials, environment=cloud.environment) as session,
+    ):
+        with pytest.raises(errors.AnswerUnreadable, match="following page cannot be asked for"):
+            await walk(session)
+
+
+async def test_one_device_is_found_by_any_of_its_identifiers() -> None:
+    async with (
+        Simulator(devices=20) as cloud,
+        Session(cloud.credentials, environment=cloud.environment) as session,
+    ):
+        known = [device async for device in session.devices.list()][7]
+        for identifier in known.device_ids:
+            found = await session.devices.get(identifier, account_name=cloud.account_name)
+            assert found.device_ids == known.device_ids
+        assert await session.devices.get(DeviceId.imei(known.identifier("IMEI") or "")) == found
+
+
+async def test_an_unknown_device_is_not_found() -> None:
+    async with (
+        Simulator(devices=1) as cloud,
+        Session(cloud.credentials, environment=cloud.environment) as session,
+    ):
+        with pytest.raises(errors.NotFound, match="no device with imei 990000000000000") as caught:
+            await session.devices.get(DeviceId.imei("990000000000000"))
+        assert caught.value.short_code == "REQUEST_FAILED.DeviceNotFound"
+
+
+async def test_another_refusal_than_not_found_stays_what_it_is() -> None:
+    async with (
+        Simulator(devices=1) as cloud,
+        Session(cloud.credentials, environment=cloud.environment) as session,
+    ):
+        with pytest.raises(errors.BadRequest) as caught:
+            await session.devices.get(DeviceId(id="1", kind="tail number"))
+        assert caught.value.short_code == "INPUT_INVALID.Device.Kind.Invalid"
+
+
+async def test_an_empty_answer_for_one_device_is_not_found(canned: aioresponses, scripted: Session) -> None:
+    canned.post(LIST, payload=page(more=False))
+    with pytest.raises(errors.NotFound, match="no device with mdn 5551234567"):
+        await scripted.devices.get(DeviceId.mdn("5551234567"))
+
+
+async def test_two_devices_for_one_identifier_are_not_guessed_between(canned: aioresponses, scripted: Session) -> None:
+    canned.post(LIST, payload=page(1, 2, more=False))
+    with pytest.raises(errors.AnswerUnreadable, match="2 devices for one identifier"):
+        await scripted.devices.get(DeviceId.mdn("5551234567"))
+
+
+def test_a_device_that_was_never_activated_has_no_state_and_no_identifier() -> None:
+    assert Device().state is None
+    assert Device().identifier("imei") is None
+    assert Device().extended_attribute("DeviceId") is None

@@ -1,0 +1,25 @@
+"""What the tests of the surface look at: the package's modules and its product rooms."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import thingspace_async
+from thingspace_async._operation import Operation
+
+PACKAGE = Path(thingspace_async.__file__).parent
+ROOT = PACKAGE.parent
+SHARED = ROOT.parent / "shared" / "api"
+
+ROOMS = sorted(path.parent.name for path in PACKAGE.glob("*/calls.py"))
+
+
+def room(name: str) -> ModuleType:
+    return importlib.import_module(f"thingspace_async.{name}")
+
+
+def all_operations() -> list[Operation[Any, Any]]:
+    return [operation for name in ROOMS for operation in room(name).OPERATIONS]

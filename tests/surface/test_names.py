@@ -1,0 +1,120 @@
+"""Public names, docstrings, and the declared operations against the platform's facts."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+from types import NoneType
+from typing import Any
+
+import attrs
+import pytest
+
+import thingspace_async
+from tests.surface.rooms import PACKAGE, ROOMS, SHARED, all_operations, room
+from thingspace_async import Environment, errors
+from thingspace_async._namespace import Namespace
+from thingspace_async._operation import Operation
+
+PRODUCTS = [name for name in ROOMS if name != "session_management"]
+
+
+def test_every_public_name_is_there_and_listed() -> None:
+    for name in thingspace_async.__all__:
+        assert getattr(thingspace_async, name) is not None
+        assert name in dir(thingspace_async)
+
+
+def test_what_type_checkers_see_is_what_there_is() -> None:
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    checked = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = {alias.name for node in checked.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert seen == set(thingspace_async.__all__) - {"__version__"}
+
+
+def test_an_unknown_name_is_an_attribute_error_that_names_it() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Sesion'"):
+        thingspace_async.Sesion  # type: ignore[attr-defined]  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_a_room_exports_its_models_and_operations(name: str) -> None:
+    there = room(name)
+    models = __import__(f"thingspace_async.{name}.models", fromlist=["__all__"])
+    assert set(models.__all__) <= set(there.__all__)
+    assert "OPERATIONS" in there.__all__
+    for public in there.__all__:
+        assert hasattr(there, public)
+
+
+def _documented() -> list[Any]:
+    found: list[Any] = [thingspace_async, errors]
+    owners = [getattr(thingspace_async, name) for name in thingspace_async.__all__]
+    owners += [getattr(errors, name) for name in errors.__all__]
+    for name in ROOMS:
+        found.append(room(name))
+        owners += [getattr(room(name), public) for public in room(name).__all__]
+    owners += [getattr(room_of_simulator(), public) for public in room_of_simulator().__all__]
+    for owner in owners:
+        if inspect.isclass(owner) or inspect.isfunction(owner):
+            found.append(owner)
+        if inspect.isclass(owner):
+            members = vars(owner).items()
+            found += [
+                member
+                for name, member in members
+                if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, property))
+            ]
+    return found
+
+
+def room_of_simulator() -> Any:
+    from thingspace_async import simulator
+
+    return simulator
+
+
+def test_everything_public_has_a_docstring() -> None:
+    bare = [repr(thing) for thing in _documented() if not (thing.__doc__ or "").strip()]
+    assert bare == []
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_every_call_cites_the_platforms_page(name: str) -> None:
+    (product,) = (
+        member for member in vars(room(name)).values() if inspect.isclass(member) and issubclass(member, Namespace)
+    )
+    for call in vars(product).values():
+        if inspect.isfunction(call) and not call.__name__.startswith("_"):
+            assert "https://thingspace.verizon.com/" in (call.__doc__ or ""), call.__qualname__
+
+
+@pytest.mark.parametrize("operation", all_operations(), ids=lambda operation: operation.name)
+def test_an_operation_is_declared_soundly(operation: Operation[Any, Any]) -> None:
+    assert re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", operation.name)
+    assert operation.path.startswith("/")
+    assert operation.request is NoneType or attrs.has(operation.request)
+    assert operation.server in Environment.production.bases
+
+
+def test_operations_have_names_and_endpoints_of_their_own() -> None:
+    operations = all_operations()
+    assert len({operation.name for operation in operations}) == len(operations)
+    endpoints = {(one.method, one.server, re.sub(r"\{\w+\}", "{}", one.path)) for one in operations}
+    assert len(endpoints) == len(operations)
+
+
+def test_operations_are_those_of_the_platforms_documents() -> None:
+    if not SHARED.exists():
+        pytest.skip("../shared/api is absent: the operations are not compared with the platform's documents")
+    servers = json.loads((SHARED / "servers.json").read_text())
+    known = {
+        (fact["method"], servers[fact["server"]]["production"] + re.sub(r"\{\w+\}", "{}", fact["path"]))
+        for fact in json.loads((SHARED / "operations.json").read_text())
+    }
+    for operation in all_operations():
+        url = Environment.production.bases[operation.server] + re.sub(r"\{\w+\}", "{}", operation.path)
+        # The documents describe revocation on the credentials page, and the list of operations leaves it out.
+        assert (operation.method, url) in known or operation.name == "oauth.revoke", operation.name

@@ -1,0 +1,32 @@
+"""The project's files agree with one another."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+from tests.surface.rooms import PACKAGE, ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def test_the_lowest_versions_are_those_that_are_tested() -> None:
+    wanted = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["cli"]]
+    wanted += [line for line in PROJECT["optional-dependencies"]["test"] if not line.startswith("thingspace_async")]
+    pinned = {re.sub(r"\[.*?\]", "", line).replace(">=", "==") for line in wanted}
+    assert set((ROOT / "tests" / "lowest.txt").read_text().split()) == pinned
+
+
+def test_every_python_that_is_promised_is_checked() -> None:
+    promised = [line.rpartition(" ")[2] for line in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", line)]
+    assert PROJECT["requires-python"] == f">={promised[0]}"
+    assert all(version in (ROOT / ".ci" / "run").read_text() for version in promised)
+
+
+def _sizes() -> dict[Path, int]:
+    return {path: len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
+
+
+def test_no_file_outgrows_its_map() -> None:
+    assert [str(path) for path, lines in _sizes().items() if lines > (500 if path.name == "calls.py" else 900)] == []

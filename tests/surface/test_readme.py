@@ -1,0 +1,63 @@
+"""README: its code runs as it stands, its commands are what is checked, its table is what there is."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.surface.rooms import ROOT, all_operations
+from thingspace_async.simulator import Simulator
+
+README = (ROOT / "README.md").read_text()
+CODE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+REDIRECT = """
+import runpy, sys
+from thingspace_async import Environment
+object.__setattr__(Environment.production, "bases", Environment.at(sys.argv[1]).bases)
+runpy.run_path(sys.argv[2], run_name="__main__")
+"""
+"""Runs a program with the production environment led to a simulator."""
+
+
+@pytest.mark.parametrize("number", range(len(CODE)))
+async def test_its_code_runs_as_it_stands(number: int, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(CODE[number])
+    async with Simulator(devices=3) as cloud:
+        known = cloud.credentials
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-W", "error", "-c", REDIRECT, cloud.url, str(program)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={
+                **os.environ,
+                "THINGSPACE_CLIENT_ID": known.client_id,
+                "THINGSPACE_CLIENT_SECRET": known.client_secret.reveal(),
+                "THINGSPACE_USERNAME": known.username,
+                "THINGSPACE_PASSWORD": known.password.reveal(),
+            },
+        )
+        printed, complaints = await asyncio.wait_for(process.communicate(), 60)
+    assert (process.returncode, complaints.decode()) == (0, "")
+    assert printed.decode().strip()
+
+
+def test_its_first_code_is_the_ten_lines() -> None:
+    assert 'session.devices.list(account_name="0000123456-00001")' in CODE[0]
+
+
+def coverage_table() -> str:
+    rows = [f"| `{one.name}` | `{one.method} {one.path}` |" for one in all_operations()]
+    return "\n".join(["| call | method and path |", "|---|---|", *rows])
+
+
+def test_its_table_is_made_from_the_operations() -> None:
+    shown = re.search(r"<!-- operations -->\n(.*?)\n<!-- /operations -->", README, re.DOTALL)
+    assert shown is not None
+    assert shown[1] == coverage_table()

@@ -1,0 +1,116 @@
+"""`thingspace demo`: log in, read an account, walk its devices, log out; each step with its time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from thingspace_async import Credentials, Exchange, Session
+from thingspace_async._cli._run import EnvironmentOption, environment_named, run
+from thingspace_async._cli.devices import COLUMNS
+from thingspace_async.devices import AccountDeviceListRequest, Device
+from thingspace_async.errors import ConfigurationError
+from thingspace_async.simulator import Simulator
+
+__all__ = ["demo"]
+
+_SHOWN = 8
+
+
+def demo(
+    devices: Annotated[int, typer.Option(min=0, help="Devices in the simulator.")] = 10_000,
+    account: Annotated[str | None, typer.Option(help="Account name on the real platform.")] = None,
+    environment: EnvironmentOption = "production",
+) -> None:
+    """Run the main job: on the real platform if its four variables are set, else on the simulator."""
+
+    async def show() -> None:
+        console = Console(highlight=False)
+        async with AsyncExitStack() as stack:
+            try:
+                credentials, place, total = Credentials.from_environment(), environment_named(environment), None
+                console.print(f"On the real platform ({place.name}), with your credentials.")
+            except ConfigurationError as missing:
+                cloud = await stack.enter_async_context(Simulator(devices=devices))
+                credentials, place, total = cloud.credentials, cloud.environment, devices
+                console.print(f"On a simulator with {devices:,} devices; for the real platform {missing}.")
+            await _walk(console, Session(credentials, environment=place, on_exchange=_Steps(console)), account, total)
+
+    run(show)
+
+
+class _Steps:
+    """Prints each exchange as it is done, but for the pages of devices, which have a bar."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def __call__(self, exchange: Exchange) -> None:
+        if exchange.operation == "devices.list" and exchange.status in (200, 202):
+            return
+        status = exchange.status or "no answer"
+        self._console.print(f"  {exchange.operation:<24} {status}  {exchange.seconds * 1000:7.1f} ms")
+
+
+async def _walk(console: Console, session: Session, account: str | None, total: int | None) -> None:
+    async with session:
+        name = account or await _first_account(session)
+        if name is not None:
+            found = await session.accounts.get(name)
+            plans = ", ".join(plan.name or "?" for plan in found.service_plans[:4])
+            console.print(f"  Account {name} of {found.organization_name or '?'}, with the plans {plans or 'none'}.")
+        began = time.perf_counter()
+        shown: list[Device] = []
+        count = 0
+        with _bar(console, total) as advance:
+            async for device in session.devices.list(account_name=name):
+                if count < _SHOWN:
+                    shown.append(device)
+                count += 1
+                advance(count)
+        console.print(f"  {count:,} devices in {time.perf_counter() - began:.2f} s; the first of them:")
+        console.print(Padding(_table(shown), (0, 0, 0, 2)))
+        console.print("  Leaving.")
+    console.print("  Logged out, connections closed.")
+
+
+async def _first_account(session: Session) -> str | None:
+    page = await session.devices.list_page(AccountDeviceListRequest(max_number_of_devices=1))
+    return page.devices[0].account_name if page.devices else None
+
+
+@contextmanager
+def _bar(console: Console, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar; redrawn for every hundredth device, which is all that an eye can follow."""
+    columns = (TextColumn("  devices"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("devices", total=total)
+        reached = 0
+
+        def advance(count: int) -> None:
+            nonlocal reached
+            reached = count
+            if count % 100 == 0:
+                progress.update(task, completed=count)
+
+        yield advance
+        progress.update(task, completed=reached, total=reached)
+
+
+def _table(devices: list[Device]) -> Table:
+    """Tabulate what fits 80 characters."""
+    shown = {name: COLUMNS[name][1] for name in ("imei", "iccid", "mdn", "state", "service plan")}
+    table = Table(box=None, pad_edge=False)
+    for name in shown:
+        table.add_column(name, no_wrap=True)
+    for device in devices:
+        table.add_row(*(read(device) or "" for read in shown.values()))
+    return table
