@@ -1,0 +1,83 @@
+"""The pytest plugin, in runs of its own, with pytest-asyncio in either of its modes and without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import thingspace_async
+
+pytest_plugins = "pytester"
+
+Run = Callable[..., pytest.RunResult]
+
+MODULE = """
+import pytest
+
+{mark}
+async def test_a_session_with_the_simulator(thingspace_session, thingspace_simulator):
+    account = await thingspace_session.accounts.get(thingspace_simulator.account_name)
+    assert account.account_name == thingspace_simulator.account_name
+
+{mark}
+async def test_each_test_has_a_simulator_of_its_own(thingspace_simulator):
+    assert not thingspace_simulator.received
+"""
+
+UNUSED = """
+import sys
+
+HEAVY = {"aiohttp", "attr", "attrs", "cattrs", "orjson", "pytest_asyncio"}
+
+def test_nothing_was_loaded():
+    assert HEAVY & set(sys.modules) == set(LOADED)
+"""
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run pytest with these plugins alone."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTHONPATH", str(Path(thingspace_async.__file__).parent.parent))
+
+    def start(source: str, *options: str, mode: str | None = None, apart: bool = False) -> pytest.RunResult:
+        pytester.makepyfile(source)
+        if mode is not None:
+            settings = (f"asyncio_mode={mode}", "asyncio_default_fixture_loop_scope=function")
+            options += ("-p", "asyncio", *(word for setting in settings for word in ("-o", setting)))
+        begin = pytester.runpytest_subprocess if apart else pytester.runpytest_inprocess
+        # In a process that has them, pytest warns that it cannot rewrite the assertions of plugins.
+        options += ("-W", "ignore::pytest.PytestAssertRewriteWarning")
+        return begin("-W", "error", "-p", "thingspace_async.pytest_plugin", *options)
+
+    return start
+
+
+@pytest.mark.parametrize(("mode", "mark"), [("auto", ""), ("strict", "@pytest.mark.asyncio")])
+def test_the_fixtures_work_in_both_modes_of_pytest_asyncio(run: Run, mode: str, mark: str) -> None:
+    run(MODULE.format(mark=mark), mode=mode).assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize(("mode", "mark"), [("auto", ""), ("strict", "@pytest.mark.asyncio")])
+def test_the_fixtures_work_in_a_process_of_their_own(run: Run, mode: str, mark: str) -> None:
+    run(MODULE.format(mark=mark), mode=mode, apart=True).assert_outcomes(passed=2)
+
+
+def test_without_pytest_asyncio_tests_run_and_the_fixtures_are_missing(run: Run) -> None:
+    run("def test_plain(): pass\ndef test_other(thingspace_simulator): pass").assert_outcomes(passed=1, errors=1)
+
+
+def test_without_pytest_asyncio_nothing_heavy_is_loaded(run: Run) -> None:
+    run(UNUSED.replace("LOADED", "()"), apart=True).assert_outcomes(passed=1)
+
+
+def test_beside_pytest_asyncio_nothing_more_is_loaded(run: Run) -> None:
+    run(UNUSED.replace("LOADED", '{"pytest_asyncio"}'), mode="strict", apart=True).assert_outcomes(passed=1)
+
+
+def test_pytest_lists_the_fixtures_with_what_they_are_for(run: Run) -> None:
+    listed = run("", "--fixtures", mode="auto").stdout.str()
+    assert "Start a `Simulator` with 100 devices." in listed
+    assert "Open a `Session` with `thingspace_simulator`." in listed

@@ -1,0 +1,126 @@
+"""Answers about accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from thingspace_async._operation import Operation
+from thingspace_async.accounts.calls import GET, LEADS, REQUEST_STATUS, SERVICE_PLANS, STATES_AND_SERVICES
+from thingspace_async.simulator.fleet import PLAN_CODES
+from thingspace_async.simulator.wire import Answer, Call, Handler, unexpected
+
+__all__ = ["HANDLERS"]
+
+_LEADS: Final = 120
+_LEADS_PER_PAGE: Final = 50
+"""Not documented."""
+
+_PLANS: Final = [
+    {
+        "carrierServicePlanCode": str(84_000 + place),
+        "code": code,
+        "extendedAttributes": [{"key": "Technology", "value": "5G" if "5G" in code else "4G"}],
+        "name": code.replace("_", " "),
+        "sizeKb": 1024 * 5**place,
+    }
+    for place, code in enumerate(PLAN_CODES)
+]
+
+
+def get_account(call: Call) -> Answer:
+    """Describe an account."""
+    name = call.check_account(call.path["account_name"])
+    return Answer(
+        200,
+        {
+            "accountName": name,
+            "accountNumber": name,
+            "organizationName": f"Simulated Company {call.platform.seed}",
+            "isProvisioningAllowed": True,
+            "carriers": ["Verizon Wireless"],
+            "features": ["NOTIFICATION", "RESTRICTED"],
+            "iPPools": [
+                {"poolName": "Static East", "poolType": "Static IP", "isDefaultPool": False},
+                {"poolName": "Dynamic Public", "poolType": "Dynamic IP", "isDefaultPool": True},
+            ],
+            "servicePlans": _PLANS,
+        },
+    )
+
+
+def list_leads(call: Call) -> Answer:
+    """List a page of leads; the way to the next one is in the Location header (protocol.md 5)."""
+    name = call.check_account(call.path["account_name"])
+    token = call.received.query.get("next", "0")
+    if not (token.isascii() and token.isdigit()) or int(token) % _LEADS_PER_PAGE or int(token) >= _LEADS:
+        raise unexpected()
+    begin = int(token)
+    end = min(begin + _LEADS_PER_PAGE, _LEADS)
+    more = end < _LEADS
+    body = {"hasMoreData": more, "leads": [_lead(call.platform.seed, index) for index in range(begin, end)]}
+    return Answer(
+        202 if more else 200,
+        body,
+        headers={"Location": f"/leads/{quote(name, safe='')}?next={end}"} if more else {},
+    )
+
+
+def _lead(seed: int, index: int) -> dict[str, Any]:
+    return {
+        "leadId": str(700_000 + 1000 * seed + index),
+        "leadState": ("Qualified", "Active", "Closed")[index % 3],
+        "address": {
+            "addressLine1": f"{index + 1} Main Street",
+            "city": "Basking Ridge",
+            "state": "NJ",
+            "zip": "07920",
+            "zip4": f"{1000 + index}",
+            "country": "USA",
+            "phone": f"908555{index:04d}",
+            "phoneType": "Work",
+            "emailAddress": f"lead{index}@example.com",
+        },
+    }
+
+
+def list_states_and_services(call: Call) -> Answer:
+    """List the custom services and their states."""
+    call.check_account(call.path["account_name"])
+    states = [
+        {"name": f"Svc1 {name}", "workflowSequenceNumber": place, "servicePlans": list(PLAN_CODES[:2])}
+        for place, name in enumerate(("Activate", "Deactivate", "No Telematics"), start=1)
+    ]
+    service = {"name": "Svc1", "description": "Usage Segmentation - Main Line.", "states": states}
+    return Answer(
+        200, {"engagement": [{"engagementId": "1234", "chargingGroup": "Engagement1234", "services": [service]}]}
+    )
+
+
+def list_service_plans(call: Call) -> Answer:
+    """List the service plans."""
+    call.check_account(call.path["account_name"])
+    return Answer(200, _PLANS)
+
+
+def get_request_status(call: Call) -> Answer:
+    """Say how far a request has come."""
+    name, request_id = call.check_account(call.path["account_name"]), call.path["request_id"]
+    request = call.platform.late_requests.get(request_id)
+    if request is None or request.account_name != name:
+        raise unexpected()
+    if call.platform.clock.now() < request.done:
+        status = "Pending"
+    else:
+        status = call.platform.assumptions.failed_request_status if request.fails else "Success"
+    return Answer(200, {"requestId": request_id, "status": status})
+
+
+HANDLERS: Final[Mapping[Operation[Any, Any], Handler]] = {
+    GET: get_account,
+    LEADS: list_leads,
+    STATES_AND_SERVICES: list_states_and_services,
+    SERVICE_PLANS: list_service_plans,
+    REQUEST_STATUS: get_request_status,
+}

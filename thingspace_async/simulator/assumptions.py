@@ -1,0 +1,41 @@
+"""What the platform's documents leave open, as switches."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import attrs
+
+__all__ = ["Assumptions"]
+
+
+@attrs.frozen(kw_only=True)
+class Assumptions:
+    """How the simulator behaves where nothing is documented; the numbers are sections of protocol.md."""
+
+    expires_in_is_time_left: bool = True
+    """1.1: a token that is asked for again says how long it is still good for, rather than an hour."""
+    revocation_header: str = "RevokedAccessToken"
+    """1.1: the header of the answer to a revocation that holds the revoked token; no page names it."""
+    exclusive_sessions: bool = False
+    """1.2: a log-in ends the user's other sessions."""
+    refused_calls_keep_session: bool = True
+    """1.2: a call that is refused counts as activity, too."""
+    longest_session: timedelta | None = None
+    """1.2: the age at which a session ends however busy it is; None for none."""
+    expired_session_logs_out: bool = False
+    """1.2: logging out of an expired session succeeds, rather than being refused with SessionToken.Expired."""
+    session_survives_reset: bool = True
+    """1.3: sessions go on after their user's password was reset."""
+    wrong_old_password_counts: bool = False
+    """1.3: a reset with the wrong password counts as a failed log-in."""
+    refused_login_status: int = 400
+    """2.4: the status of a refused log-in, of a locked user's too."""
+    refused_login_code: str = "UnifiedWebService.INPUT_INVALID.Password.Invalid"
+    """2.4: the code for a wrong user or password; the default was seen in one client's tests only."""
+    locked_user_code: str = "UnifiedWebService.INPUT_INVALID.Password.Invalid"
+    """2.4: the code for a locked user."""
+    failed_request_status: str = "Failed"
+    """3.5: how a failed request's status is spelled; the SDKs have `Failure`."""
+    device_number_in_pages: bool = True
+    """4.3: devices of a page bear the extended attribute DeviceId, without which no page after the first is found."""

@@ -1,0 +1,195 @@
+"""What the simulated platform knows, and what a test may do to it."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import string
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import attrs
+
+from thingspace_async._environment import Credentials
+from thingspace_async.simulator.assumptions import Assumptions
+from thingspace_async.simulator.clock import Clock
+from thingspace_async.simulator.fleet import Fleet
+
+__all__ = ["LiveSession", "Platform", "User", "random_password"]
+
+START: Final = datetime(2026, 1, 15, 12, tzinfo=UTC)
+"""When simulated time begins, so that a simulator's dates are the same every time."""
+
+_STRIKES: Final = 5
+_IDLE: Final = timedelta(minutes=20)
+_TOKEN_LIFE: Final = timedelta(hours=1)
+_ALPHANUMERIC: Final = string.ascii_letters + string.digits
+
+
+def random_password() -> str:
+    """Return a password in the platform's manner, twelve letters and digits."""
+    return "".join(secrets.choice(_ALPHANUMERIC) for _ in range(12))
+
+
+@attrs.define
+class User:
+    """A Unified Web Services user."""
+
+    name: str
+    password: str = attrs.field(repr=False)
+    refusals: int = 0
+    """Failed log-ins in a row."""
+
+    @property
+    def locked(self) -> bool:
+        """Whether not even the right password helps."""
+        return self.refusals >= _STRIKES
+
+
+@attrs.define
+class LiveSession:
+    """A platform session."""
+
+    token: str = attrs.field(repr=False)
+    user: User
+    begun: datetime
+    used: datetime
+
+
+@attrs.frozen
+class AccessToken:
+    """The OAuth token of the application's key."""
+
+    value: str = attrs.field(repr=False)
+    issued: datetime
+
+
+@attrs.frozen
+class LateRequest:
+    """A request whose result arrives later."""
+
+    account_name: str
+    done: datetime
+    fails: bool
+
+
+class Platform:
+    """The platform's state; `Simulator` is this with an HTTP server."""
+
+    def __init__(
+        self, *, devices: int, account_name: str, seed: int, start: datetime, assumptions: Assumptions
+    ) -> None:
+        self.account_name = account_name
+        self.assumptions = assumptions
+        self.seed = seed
+        self.clock = Clock(start)
+        self.accounts = {account_name}
+        self.devices = Fleet(seed, start)
+        """The devices of all accounts. What is set on one is what the platform answers from then on."""
+        self.devices.add(account_name, devices, start - timedelta(days=900), timedelta(minutes=5))
+        # From the seed, so that a simulator that is started again has the same credentials.
+        draw = random.Random(seed)  # noqa: S311 - they protect nothing
+        self.client_id = str(uuid.UUID(int=draw.getrandbits(128), version=4))
+        self.client_secret = str(uuid.UUID(int=draw.getrandbits(128), version=4))
+        self.username = "simulated.user"
+        self.users: dict[str, User] = {}
+        self.add_user(self.username, "".join(draw.choices(_ALPHANUMERIC, k=12)))
+        self.sessions: dict[str, LiveSession] = {}
+        """By token; clear it and the platform knows none of them."""
+        self.late_requests: dict[str, LateRequest] = {}
+        self._access_token: AccessToken | None = None
+
+    @property
+    def credentials(self) -> Credentials:
+        """What to log in with at this moment: a password that was reset or set is the new one."""
+        return Credentials(
+            client_id=self.client_id,
+            client_secret=self.client_secret,
+            username=self.username,
+            password=self.users[self.username].password,
+        )
+
+    # Users
+
+    def add_user(self, username: str, password: str) -> None:
+        """Add a user, who sees all accounts."""
+        self.users[username] = User(username, password)
+
+    def set_password(self, password: str, username: str | None = None) -> None:
+        """Change a password behind the client's back."""
+        self._user(username).password = password
+
+    def lock_user(self, username: str | None = None) -> None:
+        """Lock a user as five failed log-ins would."""
+        self._user(username).refusals = _STRIKES
+
+    def unlock_user(self, username: str | None = None) -> None:
+        """Unlock a user, as only the platform's support can."""
+        self._user(username).refusals = 0
+
+    def _user(self, username: str | None) -> User:
+        return self.users[self.username if username is None else username]
+
+    # Tokens
+
+    @property
+    def access_token(self) -> AccessToken | None:
+        """The OAuth token, while it is good."""
+        token = self._access_token
+        return token if token is not None and self.clock.now() - token.issued < _TOKEN_LIFE else None
+
+    def issue_access_token(self) -> tuple[str, timedelta]:
+        """Return the OAuth token, the same one within an hour of its first issue, and the time it has left."""
+        token = self.access_token
+        if token is None:
+            token = self._access_token = AccessToken(secrets.token_hex(16), self.clock.now())
+        return token.value, token.issued + _TOKEN_LIFE - self.clock.now()
+
+    def expire_oauth_tokens(self) -> None:
+        """End the OAuth token's hour now."""
+        self._access_token = None
+
+    def expire_sessions(self) -> None:
+        """Make all sessions' 20 idle minutes pass now."""
+        for session in self.sessions.values():
+            session.used = datetime.min.replace(tzinfo=UTC)
+
+    def begin_session(self, user: User) -> LiveSession:
+        """Begin a session."""
+        if self.assumptions.exclusive_sessions:
+            self.end_sessions(user)
+        now = self.clock.now()
+        session = LiveSession(str(uuid.uuid4()), user, now, now)
+        self.sessions[session.token] = session
+        return session
+
+    def end_sessions(self, user: User) -> None:
+        """End all sessions of a user."""
+        for token in [token for token, session in self.sessions.items() if session.user is user]:
+            del self.sessions[token]
+
+    def has_expired(self, session: LiveSession) -> bool:
+        """Say whether a session was idle, or lived, for too long."""
+        now, longest = self.clock.now(), self.assumptions.longest_session
+        return now - session.used > _IDLE or (longest is not None and now - session.begun > longest)
+
+    # Accounts, devices, requests
+
+    def add_account(self, account_name: str, *, devices: int = 0) -> None:
+        """Add an account, and devices that are added to it now."""
+        self.accounts.add(account_name)
+        self.add_devices(devices, account_name)
+
+    def add_devices(self, count: int = 1, account_name: str | None = None) -> None:
+        """Add devices to an account now; the last of them is `devices[-1]`."""
+        if (name := account_name or self.account_name) not in self.accounts:
+            raise ValueError(f"there is no account {name}: add_account() it first")
+        self.devices.add(name, count, self.clock.now(), timedelta())
+
+    def add_request(self, *, seconds: float = 60, fails: bool = False, account_name: str | None = None) -> str:
+        """Begin a request that ends after so many simulated seconds; return its id."""
+        request_id = str(uuid.uuid4())
+        done = self.clock.now() + timedelta(seconds=seconds)
+        self.late_requests[request_id] = LateRequest(account_name or self.account_name, done, fails)
+        return request_id
