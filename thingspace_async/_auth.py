@@ -61,6 +61,7 @@ class TokenKeeper:
         self._fetch = fetch
         self._clock = clock
         self._lock = asyncio.Lock()
+        self._owner: asyncio.Task[object] | None = None
         self.held: Secret | None = None
         self._until: float | None = None
         self._failures = 0
@@ -77,6 +78,8 @@ class TokenKeeper:
         """Return the token, fetched if need be."""
         if (token := self.current) is not None:
             return token
+        if self._owner is not None and self._owner is asyncio.current_task():
+            return await self._renew(self._fetch)
         failures = self._failures
         async with self._lock:
             if (token := self.current) is not None:
@@ -84,6 +87,16 @@ class TokenKeeper:
             if failures != self._failures and self._failure is not None:
                 raise copy.copy(self._failure)
             return await self._renew(self._fetch)
+
+    @asynccontextmanager
+    async def exclusive(self) -> AsyncGenerator[None]:
+        """Keep everybody but the task that enters from fetching a token."""
+        async with self._lock:
+            self._owner = asyncio.current_task()
+            try:
+                yield
+            finally:
+                self._owner = None
 
     async def replace(self, fetch: Callable[[], Awaitable[Token]]) -> Secret:
         """Fetch a new token in a way of the caller's, even though there is one."""

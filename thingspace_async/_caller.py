@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import html
+import json
 import logging
 import random
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from types import NoneType
 from typing import Any, Final, Generic, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import attrs
 
@@ -63,6 +66,37 @@ class Reply(Generic[R]):
     value: R
 
 
+class Secrets:
+    """The secrets that were sent lately, to blot them out of texts that repeat them."""
+
+    def __init__(self) -> None:
+        self._known: deque[Secret] = deque(maxlen=64)
+
+    def note(self, secret: Secret) -> None:
+        """Remember a secret that is about to be sent."""
+        if secret not in self._known:
+            self._known.append(secret)
+
+    def redact(self, text: str) -> str:
+        """Blot out the secrets in a text, in the spellings of JSON, HTML and URLs too."""
+        for secret in self._known:
+            for spelling in _spellings(secret):
+                text = text.replace(spelling.reveal(), "**********")
+        return text
+
+
+_SHORTEST_SECRET: Final = 4
+"""What is shorter stands in every other word; nobody's real secret is."""
+
+
+def _spellings(secret: Secret) -> Iterator[Secret]:
+    if len(secret.reveal()) >= _SHORTEST_SECRET:
+        yield secret
+        yield Secret(json.dumps(secret.reveal())[1:-1])
+        yield Secret(html.escape(secret.reveal()))
+        yield Secret(quote(secret.reveal(), safe=""))
+
+
 class Engine:
     """What a session and its `with_options` clones share: connections, tokens, state and tasks."""
 
@@ -77,6 +111,7 @@ class Engine:
         self.environment = environment
         self.transport = transport
         self.on_exchange = on_exchange
+        self.secrets = Secrets()
         self.state = "new"
         self.loop: asyncio.AbstractEventLoop | None = None
         self.tasks: set[asyncio.Task[Any]] = set()
@@ -100,25 +135,25 @@ class Engine:
         if asyncio.get_running_loop() is not self.loop:
             raise SessionMisused("the session belongs to another event loop: open one Session in each loop")
 
+    async def session_token(self) -> Secret:
+        """Log in if need be, but no more when the session is closing: nobody would log out."""
+        if self.state in ("closing", "closed") and asyncio.current_task() is not self.reset:
+            raise SessionClosed("the session was closed under the call: open a new Session")
+        return await self.session.get()
+
     def bearer_headers(self, oauth: Secret, session: Secret | None) -> HiddenHeaders:
         """Return the headers of a call; made once for each pair of tokens."""
         kept = self._headers
         if kept is not None and kept[0] is oauth and kept[1] is session:
             return kept[2]
+        self.secrets.note(oauth)
         headers = HiddenHeaders(_PLAIN_HEADERS)
         headers["Authorization"] = f"Bearer {oauth.reveal()}"
         if session is not None:
+            self.secrets.note(session)
             headers["VZ-M2M-Token"] = session.reveal()
         self._headers = (oauth, session, headers)
         return headers
-
-    def redact(self, text: str) -> str:
-        """Blot out whatever secret of ours a text repeats."""
-        ours = (self.credentials.client_secret, self.credentials.password, self.oauth.held, self.session.held)
-        for secret in ours:
-            if secret is not None and secret.reveal() in text:
-                text = text.replace(secret.reveal(), "**********")
-        return text
 
     def forget_tokens(self) -> None:
         """Forget both tokens, and the headers made of them."""
@@ -195,7 +230,7 @@ class Engine:
                 if 200 <= answer.status < 300:
                     return answer, tries
                 failure = api_error(
-                    wire.operation, answer.status, answer.headers, answer.body, tries=tries, redact=self.redact
+                    wire.operation, answer.status, answer.headers, answer.body, tries=tries, redact=self.secrets.redact
                 )
                 if (final is None or not final(failure)) and proof.renew(failure):
                     continue
@@ -242,7 +277,7 @@ class Tokens:
         engine = self._engine
         self._oauth = engine.oauth.current or await engine.oauth.get()
         if self._follows_session:
-            self._session = engine.session.current or await engine.session.get()
+            self._session = engine.session.current or await engine.session_token()
         return engine.bearer_headers(self._oauth, self._session)
 
     def renew(self, error: ApiError, /) -> bool:
@@ -268,9 +303,12 @@ class ApplicationKey:
         """Return the headers with key and secret."""
         known = self._engine.credentials
         pair = Secret(f"{known.client_id}:{known.client_secret.reveal()}")
+        encoded = Secret(base64.b64encode(pair.reveal().encode()).decode())
+        self._engine.secrets.note(known.client_secret)
+        self._engine.secrets.note(encoded)
         headers = HiddenHeaders(_PLAIN_HEADERS)
         headers["Content-Type"] = "application/x-www-form-urlencoded"
-        headers["Authorization"] = f"Basic {base64.b64encode(pair.reveal().encode()).decode()}"
+        headers["Authorization"] = f"Basic {encoded.reveal()}"
         return headers
 
     def renew(self, _: ApiError, /) -> bool:
@@ -329,5 +367,5 @@ class Caller:
         """Make the request of an operation, less its headers."""
         url = self.engine.environment.bases[operation.server] + (fill_path(operation, path) if path else operation.path)
         if query:
-            url = f"{url}?{urlencode(query)}"
+            url = f"{url}{'&' if '?' in url else '?'}{urlencode(query)}"
         return Wire(operation.name, operation.method, url, data, self.limits, not operation.repeatable)

@@ -9,13 +9,11 @@ a second, slower converter read the same bytes again to find the path, so a good
 
 from __future__ import annotations
 
-import operator
 import re
 import typing
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from enum import Enum
-from functools import partial
 from types import NoneType, UnionType
 from typing import Any, Final, TypeVar, Union, get_args, get_origin
 
@@ -31,7 +29,8 @@ from cattrs import (
 )
 from cattrs.gen import make_dict_structure_fn, override
 
-from thingspace_async._types import UNSET, OpenEnum, Secret, Unset
+from thingspace_async._types import UNSET, Secret, Unset
+from thingspace_async.errors import InvalidRequest
 
 __all__ = ["Mismatch", "dump", "load", "wire", "wire_name"]
 
@@ -75,8 +74,15 @@ def load(body: bytes, kind: type[T]) -> T:
 
 
 def dump(value: object) -> bytes:
-    """Write a request model as JSON; fields that are left at their default are left out."""
-    return orjson.dumps(_converter.unstructure(value), option=orjson.OPT_UTC_Z)
+    """Write a request model as JSON; fields that are left at their default are left out.
+
+    Raises InvalidRequest for what JSON cannot hold.
+    """
+    try:
+        return orjson.dumps(_converter.unstructure(value), option=orjson.OPT_UTC_Z)
+    except TypeError as error:
+        reason = str(error)
+    raise InvalidRequest(f"{type(value).__name__} cannot be written as JSON: {reason}")
 
 
 # Reading dates
@@ -131,10 +137,6 @@ def _without_none(kind: Any) -> tuple[Any, bool]:
 
 def _is_sequence(kind: Any) -> bool:
     return get_origin(kind) is tuple and len(get_args(kind)) == 2 and get_args(kind)[1] is Ellipsis
-
-
-def _is_enum(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, OpenEnum)
 
 
 def _fields(cls: type) -> tuple[attrs.Attribute[Any], ...]:
@@ -339,10 +341,11 @@ def _dumped(source: _Source, kind: Any, var: str) -> str:
 def _exactly(kind: type, expected: str) -> Callable[[object, Any], Any]:
     allowed = (int, float) if kind is float else (kind,)
 
-    def check(value: object, _: Any) -> Any:
+    def check(value: object, wanted: Any) -> Any:
         if value.__class__ not in allowed:
             raise Mismatch(f"expected {expected}, found {_named(value)}")
-        return value
+        # cattrs finds the hook of str for its subclasses, too, which the enums are.
+        return value if wanted is kind else wanted(value)
 
     return check
 
@@ -351,12 +354,6 @@ def _named(value: object) -> str:
     """Name a value's JSON type; the value itself may be a secret."""
     names = {dict: "an object", list: "a list", str: "a text", NoneType: "null", bool: "true or false"}
     return names.get(type(value), "a number")
-
-
-def _load_enum(value: object, kind: type[OpenEnum]) -> OpenEnum:
-    if value.__class__ is not str:
-        raise Mismatch(f"expected a text, found {_named(value)}")
-    return kind(value)
 
 
 def _load_secret(value: object, _: Any) -> Secret:
@@ -368,12 +365,10 @@ def _load_secret(value: object, _: Any) -> Secret:
 def _new_converter() -> Converter:
     converter = Converter(detailed_validation=True, forbid_extra_keys=False)
     for kind, expected in (*_SCALARS.items(), (float, "a number")):
-        # By predicate: a hook that is registered for str itself would serve its subclasses, the enums, too.
-        converter.register_structure_hook_func(partial(operator.is_, kind), _exactly(kind, expected))
+        converter.register_structure_hook(kind, _exactly(kind, expected))
     converter.register_structure_hook(datetime, lambda value, _: parse_datetime(value))
     converter.register_structure_hook(date, lambda value, _: parse_date(value))
     converter.register_structure_hook(Secret, _load_secret)
-    converter.register_structure_hook_func(_is_enum, _load_enum)
     converter.register_structure_hook(NoneType, lambda _, __: None)
     return converter
 

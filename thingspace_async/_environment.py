@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import ipaddress
 import os
 from collections.abc import Mapping
@@ -25,22 +26,20 @@ _VARIABLES: Final = {
 }
 
 
-def _text(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if not isinstance(value, str) or not value:
-        raise ConfigurationError(f"credentials: {field.name} must be a text that is not empty")
-    if not value.isprintable():
-        raise ConfigurationError(f"credentials: {field.name} holds a control character (a line end, perhaps): strip it")
+def _fault_of(text: object) -> str | None:
+    if not isinstance(text, str) or not text:
+        return "must be a text that is not empty"
+    if not text.isprintable():  # A wrong password, of which five lock the user.
+        return "holds a line end or another control character: strip it"
+    return None
 
 
-def _secret(credentials: object, field: attrs.Attribute[Any], value: Secret) -> None:
-    _text(credentials, field, value.reveal())
+def _sendable(_: object, field: attrs.Attribute[Any], value: str | Secret) -> None:
+    if (fault := _fault_of(value.reveal() if isinstance(value, Secret) else value)) is not None:
+        raise ConfigurationError(f"credentials: {field.name} {fault}")
 
 
-def _to_secret(value: str | Secret) -> Secret:
-    return value if isinstance(value, Secret) else Secret(value)
-
-
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, init=False)
 class Credentials:
     """The application's key and secret, and the Unified Web Services user of the business account.
 
@@ -49,27 +48,36 @@ class Credentials:
     https://thingspace.verizon.com/documentation/apis/connectivity-management/getting-started/getting-credentials.html
     """
 
-    client_id: str = attrs.field(validator=_text)
-    client_secret: Secret = attrs.field(converter=_to_secret, validator=_secret)
-    username: str = attrs.field(validator=_text)
-    password: Secret = attrs.field(converter=_to_secret, validator=_secret)
+    client_id: str = attrs.field(validator=_sendable)
+    client_secret: Secret = attrs.field(validator=_sendable)
+    username: str = attrs.field(validator=_sendable)
+    password: Secret = attrs.field(validator=_sendable)
+
+    def __init__(self, *, client_id: str, client_secret: str | Secret, username: str, password: str | Secret) -> None:
+        # Hidden before anything can fail: the locals of this frame may end up in somebody's error report.
+        client_secret, password = Secret(client_secret), Secret(password)
+        self.__attrs_init__(client_id=client_id, client_secret=client_secret, username=username, password=password)
+
+    def with_password(self, password: Secret) -> Credentials:
+        """Return the same with the password that the platform chose, which is right whatever it is made of."""
+        twin = copy.copy(self)
+        object.__setattr__(twin, "password", password)
+        return twin
 
     @classmethod
-    def from_environment(cls, variables: Mapping[str, str] | None = None) -> Credentials:
+    def from_environment(cls) -> Credentials:
         """Read `THINGSPACE_CLIENT_ID`, `_CLIENT_SECRET`, `_USERNAME` and `_PASSWORD` from the environment variables.
 
         Raises ConfigurationError that names all that are missing.
         """
-        found = os.environ if variables is None else variables
-        missing = [variable for variable in _VARIABLES.values() if not found.get(variable)]
+        missing = [variable for variable in _VARIABLES.values() if not os.environ.get(variable)]
         if missing:
             raise ConfigurationError(f"set the environment variable{'s' * (len(missing) > 1)} {', '.join(missing)}")
-        read = {name: found[variable] for name, variable in _VARIABLES.items()}
         return cls(
-            client_id=read["client_id"],
-            client_secret=read["client_secret"],
-            username=read["username"],
-            password=read["password"],
+            client_id=os.environ[_VARIABLES["client_id"]],
+            client_secret=os.environ[_VARIABLES["client_secret"]],
+            username=os.environ[_VARIABLES["username"]],
+            password=os.environ[_VARIABLES["password"]],
         )
 
 

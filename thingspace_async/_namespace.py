@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from thingspace_async._caller import Caller, Reply
 from thingspace_async._operation import Operation
-from thingspace_async.errors import AnswerUnreadable
+from thingspace_async.errors import AnswerUnreadable, SessionClosed
 
 __all__ = ["Namespace", "next_from_location"]
 
@@ -71,7 +71,10 @@ class Namespace:
             try:
                 for item in items(page):
                     yield item
-                page = await ahead
+                await asyncio.wait([ahead])
+                if ahead.cancelled():  # Not by us: the session has closed. To await it would cancel our caller, too.
+                    raise SessionClosed("the session was closed under the walk: open a new Session")
+                page = ahead.result()
             finally:
                 # The caller may have stopped early, or been cancelled: the page ahead then has no reader.
                 ahead.cancel()

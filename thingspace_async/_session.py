@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 import logging
+import ssl as ssl_module
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
 from types import NoneType, TracebackType
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, get_args
+from urllib.parse import unquote, urlsplit
 
 import attrs
 
@@ -33,8 +33,6 @@ from thingspace_async.session_management.calls import SessionManagement
 from thingspace_async.session_management.models import LogInResult, LogOutResult
 
 if TYPE_CHECKING:
-    import ssl as ssl_module
-
     import aiohttp
 
     from thingspace_async.accounts import Accounts
@@ -104,23 +102,23 @@ class Session:
             raise ConfigurationError(f"environment must be an Environment, not {type(environment).__name__}")
         if client_session is not None and connector is not None:
             raise ConfigurationError("give either client_session or connector: a client session has its connector")
+        if not isinstance(ssl, bool | ssl_module.SSLContext):
+            raise ConfigurationError(f"ssl must be an SSLContext or True, not {type(ssl).__name__}")
         if ssl is False and not environment.is_loopback:
             raise ConfigurationError(
-                "ssl=False would send tokens to whoever answers; give an SSLContext that trusts it"
+                "ssl=False would send tokens to whoever answers: give an SSLContext that trusts it"
             )
-        _positive("connections", connections)
-        _positive("max_body", max_body)
         transport = Transport(
             client_session=client_session,
             connector=connector,
             ssl=ssl,
-            proxy=proxy,
+            proxy=None if proxy is None else _checked_proxy(proxy),
             trust_env=trust_env,
-            connections=connections,
-            max_body=max_body,
+            connections=_whole("connections", connections, least=1),
+            max_body=_whole("max_body", max_body, least=1),
         )
         limits = Limits(_positive("timeout", timeout), _positive("connect_timeout", connect_timeout))
-        policy = RetryPolicy(retries=_not_negative("retries", retries))
+        policy = RetryPolicy(retries=_whole("retries", retries, least=0))
         self._engine = Engine(credentials, environment, transport, on_exchange)
         self._caller = Caller(self._engine, limits, policy)
         management = SessionManagement(self._caller)
@@ -183,7 +181,7 @@ class Session:
         engine.state = "closing"
         try:
             if engine.reset is not None:
-                await asyncio.wait([engine.reset])
+                await _outlast(engine.reset)
             await engine.end_tasks()
             await self._log_out_quietly(error)
         finally:
@@ -218,8 +216,11 @@ class Session:
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/start-connectivity-management-session.html
         """
         engine = self._engine
+        known = engine.credentials
+        if password is not None:
+            password = Secret(password)  # Hidden before anything can fail, as this frame's locals may be shown.
+            known = attrs.evolve(known, password=password)
         engine.check_usable()
-        known = engine.credentials if password is None else attrs.evolve(engine.credentials, password=password)
         return LogInResult(session_token=await self._start(known, force=force))
 
     async def _start(self, known: Credentials, *, force: bool) -> Secret:
@@ -260,25 +261,25 @@ class Session:
             raise SessionMisused("another reset_password of this session is under way: wait for its password")
         task = engine.reset = asyncio.get_running_loop().create_task(self._reset_password(on_new_password))
         try:
-            return await asyncio.shield(task)
+            await _outlast(task)
         except asyncio.CancelledError:
-            await _wait_out(task)
             if not task.cancelled() and (lost := task.exception()) is not None:
                 _log.error("the password reset went on after its caller was cancelled, and failed: %s", lost)
             raise
         finally:
             engine.reset = None
+        return task.result()
 
     async def _reset_password(self, on_new_password: Callable[[Secret], Awaitable[None] | None] | None) -> Secret:
         engine = self._engine
         patient = attrs.evolve(self._caller.limits, answer=_RESET_WITHIN)
         management = SessionManagement(Caller(engine, patient, _NO_RETRY))
-        password = await management.reset_password(engine.credentials.password)
-        try:
-            if on_new_password is not None and inspect.isawaitable(kept := on_new_password(password)):
-                await kept
-        finally:
-            engine.credentials = attrs.evolve(engine.credentials, password=password)
+        # Nobody else logs in meanwhile: the platform may have changed the password already, and would count a refusal.
+        async with engine.session.exclusive():
+            password = await management.reset_password(engine.credentials.password)
+            engine.credentials = engine.credentials.with_password(password)
+        if on_new_password is not None and inspect.isawaitable(kept := on_new_password(password)):
+            await kept
         return password
 
     def _management(self, policy: RetryPolicy) -> SessionManagement:
@@ -314,7 +315,7 @@ class Session:
         if timeout is not None:
             limits = attrs.evolve(limits, answer=_positive("timeout", timeout))
         if retries is not None:
-            policy = attrs.evolve(policy, retries=_not_negative("retries", retries))
+            policy = attrs.evolve(policy, retries=_whole("retries", retries, least=0))
         clone = object.__new__(type(self))
         clone._engine = self._engine
         clone._caller = Caller(self._engine, limits, policy)
@@ -337,8 +338,11 @@ class Session:
         """
         engine = self._engine
         engine.check_usable()
-        name = f"{method} {path.partition('?')[0]}"
-        operation = Operation(name, method, _checked_path(path), NoneType, NoneType, repeatable=repeatable)
+        if method not in get_args(Method):
+            raise InvalidRequest(f"request: the method must be one of {', '.join(get_args(Method))}")
+        checked = _checked_path(path)
+        name = f"{method} {checked.partition('?')[0]}"
+        operation = Operation(name, method, checked, NoneType, NoneType, repeatable=repeatable)
         wire = self._caller.wire(operation, None if json is None else _codec.dump(json), query=query)
         answer, _ = await engine.perform(wire, Tokens(engine), self._caller.policy, repeatable=repeatable)
         return Response(status=answer.status, headers=answer.headers, body=answer.body)
@@ -360,14 +364,21 @@ class Session:
         return Devices(self._caller)
 
 
-async def _wait_out(task: asyncio.Task[Any]) -> None:
-    """Wait for a task to end even if cancelled again and again; its own time-out bounds it."""
+async def _outlast(task: asyncio.Task[Any]) -> None:
+    """Wait for a task to end, which its own time-out bounds, and only then pass a cancellation on."""
+    cancelled: asyncio.CancelledError | None = None
     while not task.done():
-        with contextlib.suppress(asyncio.CancelledError):
+        try:
             await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
 
 
 def _checked_path(path: str) -> str:
+    if not isinstance(path, str):
+        raise InvalidRequest(f"request: the path must be a str, not {type(path).__name__}")
     plain = path.partition("?")[0]
     if not path.startswith("/") or path.startswith("//"):
         raise InvalidRequest("request: the path must begin with one slash, as in /m2m/v1/...")
@@ -384,7 +395,18 @@ def _positive(name: str, value: float) -> float:
     return value
 
 
-def _not_negative(name: str, value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ConfigurationError(f"{name} must be a whole number from 0, not {value!r}")
+def _whole(name: str, value: int, *, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigurationError(f"{name} must be a whole number from {least}, not {value!r}")
     return value
+
+
+def _checked_proxy(proxy: str) -> str:
+    try:
+        parts = urlsplit(proxy)
+        sound = isinstance(proxy, str) and parts.scheme in ("http", "https") and bool(parts.hostname)
+    except (ValueError, AttributeError):
+        sound = False
+    if not sound:  # Not shown: it may hold a password.
+        raise ConfigurationError("proxy must be a URL such as http://host:3128")
+    return proxy

@@ -7,6 +7,7 @@ them the tokens.
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl as ssl_module
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from thingspace_async.errors import (
     AnswerLost,
     AnswerTimedOut,
     AnswerUnreadable,
+    ConfigurationError,
     InvalidRequest,
     RequestNotSent,
     SessionClosed,
@@ -84,6 +86,12 @@ class _TooLarge(Exception):
         self.status = status
 
 
+class _CutOff(Exception):
+    def __init__(self, body: bytes, reason: Exception) -> None:
+        self.body = body
+        self.reason = reason
+
+
 class _BrokeOff(aiohttp.ClientError):
     """A connection broke under a request that must not be sent again."""
 
@@ -130,6 +138,10 @@ class Transport:
 
     def open(self) -> None:
         """Make the pool; needs the running event loop."""
+        if self._passed_in is not None and not self._passed_in.auto_decompress:
+            raise ConfigurationError(
+                "the passed-in client session leaves answers compressed: make it with auto_decompress"
+            )
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=self._connector or aiohttp.TCPConnector(limit=self._connections),
@@ -157,6 +169,10 @@ class Transport:
                 operation=wire.operation,
                 status=large.status,
             )
+        except _CutOff as cut:
+            failure = translate(cut.reason, wire)
+            if isinstance(failure, AnswerLost):
+                failure.body = cut.body
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as error:
             failure = translate(error, wire)
         # Raised outside of the handler: else the error of aiohttp would be its context, headers and all.
@@ -185,7 +201,7 @@ class Transport:
                 **options,
             ) as response,
         ):
-            return Answer(response.status, response.headers, await self._read(response))
+            return Answer(response.status, response.headers, await self._read(response, keep=wire.once))
 
     @asynccontextmanager
     async def _slot(self, wire: Wire) -> AsyncGenerator[None]:
@@ -203,21 +219,28 @@ class Transport:
         finally:
             self._free.release()
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse, *, keep: bool) -> bytes:
+        """Read a body; what came before it broke off is kept where the answer cannot be asked for again."""
         length = response.content_length
         if length is not None and length > self._max_body:
             response.close()
             raise _TooLarge(response.status)
-        if length is not None and "Content-Encoding" not in response.headers:
+        if not keep and length is not None and "Content-Encoding" not in response.headers:
             return await response.read()
         chunks: list[bytes] = []
         size = 0
-        async for chunk in response.content.iter_any():
-            size += len(chunk)
-            if size > self._max_body:
-                response.close()
-                raise _TooLarge(response.status)
-            chunks.append(chunk)
+        try:
+            async for chunk in response.content.iter_any():
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > self._max_body:
+                    response.close()
+                    raise _TooLarge(response.status)
+        except (aiohttp.ClientError, OSError) as error:
+            # What arrived in the last moment is still in the reader's buffer, which has no public door: it may be the
+            # only trace of a new password.
+            rest = getattr(response.content, "_buffer", ())
+            raise _CutOff(b"".join([*chunks, *rest]), error) from None
         return b"".join(chunks)
 
 
@@ -275,7 +298,8 @@ def _plain_reason(error: BaseException) -> str:
 
 def _system_reason(error: Any) -> str:
     system: OSError = getattr(error, "os_error", error)
-    return system.strerror or type(system).__name__
+    # asyncio writes its own text where the system's would be, but keeps the number.
+    return os.strerror(system.errno) if system.errno else type(system).__name__
 
 
 # A subclass stands before its base.

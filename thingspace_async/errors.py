@@ -266,10 +266,10 @@ def api_error(
     if 300 <= status < 400:
         message = _REDIRECTED
     return kind(
-        redact(_one_line(message or "no explanation given")),
+        _one_line(redact(message or "no explanation given")),
         operation=operation,
         status=status,
-        code=None if code is None else redact(_one_line(code)),
+        code=None if code is None else _one_line(redact(code)),
         request_id=request_id(headers),
         retry_after=_retry_after(headers.get("Retry-After")),
         tries=tries,
@@ -282,7 +282,7 @@ def _read_shape(body: bytes) -> tuple[str | None, str | None]:
     try:
         shape = orjson.loads(body)
     except ValueError:
-        return None, body[: 4 * _LONGEST_MESSAGE].decode("utf-8", "replace")
+        return None, body[:_LONGEST_BODY].decode("utf-8", "replace")
     if not isinstance(shape, dict):
         return None, None
     if isinstance(fault := shape.get("fault"), dict):  # WSO2's gateway

@@ -15,7 +15,7 @@ from thingspace_async._auth import LOCKOUT, Token, header_safe, refuses_password
 from thingspace_async._caller import ApplicationKey, Caller, Tokens, read_answer
 from thingspace_async._environment import Credentials
 from thingspace_async._operation import Operation
-from thingspace_async._transport import Answer
+from thingspace_async._transport import Answer, Wire
 from thingspace_async._types import Secret
 from thingspace_async.errors import AnswerUnreadable, ApiError, BadRequest, LoginRefused, Unauthorized
 from thingspace_async.session_management.models import (
@@ -60,10 +60,10 @@ class SessionManagement:
 
     async def fetch_oauth_token(self) -> Token:
         """Get the gateway's token; within the hour of its first issue, every process with the key gets the same."""
-        form = urlencode({"grant_type": "client_credentials"}).encode()
+        wire = self._caller.wire(OAUTH_TOKEN, b"grant_type=client_credentials")
         refusal: ApiError
         try:
-            answer, tries = await self._perform(OAUTH_TOKEN, form, ApplicationKey(self._engine))
+            answer, tries = await self._perform(wire, ApplicationKey(self._engine), OAUTH_TOKEN.repeatable)
         except (BadRequest, Unauthorized) as error:
             refusal = error
         else:
@@ -74,8 +74,9 @@ class SessionManagement:
 
     async def revoke_oauth_token(self, token: Secret) -> None:
         """Make the gateway forget the token."""
-        form = {"grant_type": "client_credentials", "token": token.reveal()}
-        await self._perform(OAUTH_REVOKE, urlencode(form).encode(), ApplicationKey(self._engine))
+        form = Secret(urlencode({"grant_type": "client_credentials", "token": token.reveal()}))
+        wire = self._caller.wire(OAUTH_REVOKE, form.reveal().encode())
+        await self._perform(wire, ApplicationKey(self._engine), OAUTH_REVOKE.repeatable)
 
     async def log_in(self, known: Credentials, *, force: bool = False) -> Token:
         """Get a session token, unless the password was refused before."""
@@ -84,19 +85,21 @@ class SessionManagement:
         async with LOCKOUT.turn(*who):
             if not force:
                 LOCKOUT.check(*who, known.password)
-            body = _codec.dump(LogInRequest(username=known.username, password=known.password))
+            engine.secrets.note(known.password)
+            asked = LogInRequest(username=known.username, password=known.password)
             refusal: ApiError
             try:
                 # A 401 may mean either token or password: to send the password again could be the fifth time.
                 answer, tries = await engine.perform(
-                    self._caller.wire(LOG_IN, body),
+                    self._caller.wire(LOG_IN, _codec.dump(asked)),
                     Tokens(engine, session=False),
                     self._caller.policy,
                     repeatable=LOG_IN.repeatable,
                     final=refuses_password,
                 )
             except ApiError as error:
-                if not refuses_password(error):
+                # The OAuth token that the login needs has refusals of its own.
+                if error.operation != LOG_IN.name or not refuses_password(error):
                     raise
                 refusal = error
             else:
@@ -111,13 +114,15 @@ class SessionManagement:
 
     async def log_out(self, token: Secret) -> LogOutResult:
         """End the platform session of a token."""
-        answer, tries = await self._perform(LOG_OUT, None, Tokens(self._engine, ending=token))
+        wire = self._caller.wire(LOG_OUT)
+        answer, tries = await self._perform(wire, Tokens(self._engine, ending=token), LOG_OUT.repeatable)
         return read_answer(LOG_OUT, answer, tries)
 
     async def reset_password(self, old: Secret) -> Secret:
         """Have the platform choose a new password; `old` is worth nothing from then on."""
-        body = _codec.dump(SessionResetPasswordRequest(old_password=old))
-        answer, tries = await self._perform(RESET_PASSWORD, body, Tokens(self._engine))
+        self._engine.secrets.note(old)
+        wire = self._caller.wire(RESET_PASSWORD, _codec.dump(SessionResetPasswordRequest(old_password=old)))
+        answer, tries = await self._perform(wire, Tokens(self._engine), RESET_PASSWORD.repeatable)
         new = read_answer(RESET_PASSWORD, answer, tries).new_password
         if not new.reveal():
             raise AnswerUnreadable(
@@ -126,11 +131,12 @@ class SessionManagement:
         return new
 
     async def _perform(
-        self, operation: Operation[Any, Any], data: bytes | None, proof: Tokens | ApplicationKey
+        self,
+        wire: Wire,
+        proof: Tokens | ApplicationKey,
+        repeatable: bool,  # noqa: FBT001 - the operation's
     ) -> tuple[Answer, int]:
-        caller = self._caller
-        wire = caller.wire(operation, data)
-        return await self._engine.perform(wire, proof, caller.policy, repeatable=operation.repeatable)
+        return await self._engine.perform(wire, proof, self._caller.policy, repeatable=repeatable)
 
 
 def _check_token(operation: Operation[Any, Any], field: str, token: Secret, answer: Answer) -> None:

@@ -1,0 +1,122 @@
+"""Every exception of aiohttp becomes one of ours, and takes nothing of the request along."""
+
+from __future__ import annotations
+
+import inspect
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp.client_reqrep import ConnectionKey
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from tests.session.checks import assert_keeps_secrets
+from thingspace_async import errors
+from thingspace_async._transport import Limits, Wire, translate
+
+WIRE = Wire("accounts.get", "GET", "https://example.com/api/x?y", b"hush", Limits(5.0, 1.0), once=True)
+
+_SECRET_HEADERS = CIMultiDictProxy(CIMultiDict({"Authorization": "hush", "VZ-M2M-Token": "hush"}))
+_REQUEST = aiohttp.RequestInfo(URL("https://example.com"), "GET", _SECRET_HEADERS, URL("https://example.com"))
+_KEY = ConnectionKey("example.com", 443, is_ssl=True, ssl=True, proxy=None, proxy_auth=None, proxy_headers_hash=None)
+
+_VALUES: dict[str, Any] = {
+    "request_info": _REQUEST,
+    "history": (),
+    "connection_key": _KEY,
+    "os_error": OSError(111, "Connect call failed ('192.0.2.1', 443)"),
+    "certificate_error": ssl.SSLCertVerificationError("self-signed certificate"),
+    "path": "/run/x",
+    "url": "https://me:hush@example.com",
+    "expected": b"1",
+    "got": b"2",
+    "host": "example.com",
+    "port": 443,
+    "message": "hush",
+}
+
+
+def _all_of(kind: type[Exception]) -> Iterator[type[Exception]]:
+    for child in kind.__subclasses__():
+        if child.__module__.startswith("aiohttp"):
+            yield child
+        yield from _all_of(child)
+
+
+KINDS = sorted({aiohttp.ClientError, *_all_of(aiohttp.ClientError)}, key=str)
+
+NOT_SENT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ServerFingerprintMismatch,
+)
+
+
+def _made(kind: type[Exception]) -> Exception:
+    if kind.__init__ is Exception.__init__:
+        return kind("hush")
+    try:
+        wanted = inspect.signature(kind).parameters.values()
+    except ValueError:
+        return kind("hush")
+    needed = [one for one in wanted if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD]
+    return kind(*(_VALUES[one.name] for one in needed))
+
+
+def test_aiohttps_exceptions_are_found() -> None:
+    assert {aiohttp.ClientConnectorDNSError, aiohttp.ServerTimeoutError, aiohttp.ContentTypeError} <= set(KINDS)
+    assert len(KINDS) > 20
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_every_exception_of_aiohttp_becomes_one_of_ours(kind: type[Exception]) -> None:
+    failure = translate(_made(kind), WIRE)
+    expected: type[errors.ThingSpaceError]
+    if issubclass(kind, NOT_SENT):
+        expected = errors.RequestNotSent
+    elif issubclass(kind, TimeoutError):
+        expected = errors.AnswerTimedOut
+    elif issubclass(kind, ValueError):
+        expected = errors.InvalidRequest
+    else:
+        expected = errors.AnswerLost
+    assert type(failure) is expected
+    assert str(failure).startswith("accounts.get: ")
+    assert_keeps_secrets(failure)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (TimeoutError(), errors.AnswerTimedOut),
+        (ConnectionResetError(104, "reset"), errors.AnswerLost),
+        (BrokenPipeError(), errors.AnswerLost),
+        (OSError(24, "Too many open files"), errors.AnswerLost),
+        (ssl.SSLError(1, "record layer"), errors.AnswerLost),
+        (ValueError("hush"), errors.InvalidRequest),
+        (UnicodeError("hush"), errors.InvalidRequest),
+        (RuntimeError("Session is closed"), errors.SessionClosed),
+    ],
+)
+def test_other_exceptions_become_ours_too(error: Exception, kind: type[errors.ThingSpaceError]) -> None:
+    failure = translate(error, WIRE)
+    assert type(failure) is kind
+    assert_keeps_secrets(failure)
+
+
+def test_a_host_that_cannot_be_found_is_named() -> None:
+    failure = translate(aiohttp.ClientConnectorDNSError(_KEY, OSError(-2, "Name or service not known")), WIRE)
+    assert str(failure) == "accounts.get: cannot connect to example.com:443 (host name not found); nothing was sent"
+
+
+def test_time_to_connect_ends_before_the_time_for_all() -> None:
+    """Else a connection that never came about would be told as a lost answer."""
+    for answer, connect in ((60.0, 10.0), (5.0, 10.0), (0.1, 10.0)):
+        timeout = Limits(answer, connect).client_timeout
+        assert timeout.total == answer
+        assert timeout.connect is not None
+        assert timeout.connect < answer

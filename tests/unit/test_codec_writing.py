@@ -1,0 +1,199 @@
+"""Writing JSON: the platform's names, defaults left out, secrets revealed here and nowhere else."""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+
+import attrs
+import orjson
+import pytest
+
+from thingspace_async._codec import dump, load, wire, wire_name
+from thingspace_async._types import UNSET, CustomField, DeviceId, ExtendedAttribute, OpenEnum, Secret, Unset
+from thingspace_async.devices.models import AccountDeviceListFilter, AccountDeviceListRequest, DeviceIdSearch
+from thingspace_async.errors import InvalidRequest
+from thingspace_async.session_management.models import LogInRequest, SessionResetPasswordRequest
+
+
+class Colour(OpenEnum):
+    RED = "Red"
+
+
+@attrs.frozen(kw_only=True)
+class Part:
+    name: str
+    secret: Secret | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Full:
+    text: str
+    nullable: str | None
+    part: Part
+    parts: tuple[Part, ...]
+    grid: tuple[tuple[int, ...], ...] = ()
+    maybe_part: Part | None = None
+    maybe_parts: tuple[Part | None, ...] | None = None
+    secrets: tuple[Secret, ...] = ()
+    colour: Colour | None = None
+    moment: datetime | None = None
+    day: date | None = None
+    flag: bool = False
+    count: int = 0
+    by_name: dict[str, Part] | None = None
+    odd: str | None = attrs.field(default=None, metadata=wire("zip+4", "zip4"))
+    update: str | Unset | None = UNSET
+    update_part: Part | Unset | None = UNSET
+
+
+def _full(**more: Any) -> dict[str, Any]:
+    model = Full(text="t", nullable=None, part=Part(name="p"), parts=(), **more)
+    written = orjson.loads(dump(model))
+    assert isinstance(written, dict)
+    return written
+
+
+REQUIRED: dict[str, Any] = {"text": "t", "nullable": None, "part": {"name": "p"}, "parts": []}
+
+
+def test_defaults_are_left_out_and_required_fields_are_there_even_if_they_are_null_or_empty() -> None:
+    assert _full() == REQUIRED
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "name", "written"),
+    [
+        ("grid", ((1, 2), ()), "grid", [[1, 2], []]),
+        ("maybe_part", Part(name="x"), "maybePart", {"name": "x"}),
+        ("maybe_parts", (), "maybeParts", []),
+        ("maybe_parts", (Part(name="x"), None), "maybeParts", [{"name": "x"}, None]),
+        ("secrets", (Secret("s"),), "secrets", ["s"]),
+        ("colour", Colour.RED, "colour", "Red"),
+        ("colour", Colour("mauve"), "colour", "mauve"),
+        ("day", date(2026, 1, 31), "day", "2026-01-31"),
+        ("flag", True, "flag", True),
+        ("count", 5, "count", 5),
+        ("by_name", {"k": Part(name="x", secret=Secret("s"))}, "byName", {"k": {"name": "x", "secret": "s"}}),
+        ("odd", "1234", "zip+4", "1234"),
+        ("update", None, "update", None),
+        ("update", "x", "update", "x"),
+        ("update_part", None, "updatePart", None),
+        ("update_part", Part(name="x"), "updatePart", {"name": "x"}),
+    ],
+)
+def test_what_differs_from_its_default_is_written_under_the_platforms_name(
+    field: str, value: object, name: str, written: object
+) -> None:
+    assert _full(**{field: value}) == {**REQUIRED, name: written}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("grid", ()), ("maybe_part", None), ("flag", False), ("count", 0), ("update", UNSET)]
+)
+def test_a_default_that_is_given_is_left_out_like_one_that_is_not(field: str, value: object) -> None:
+    assert _full(**{field: value}) == REQUIRED
+
+
+@pytest.mark.parametrize(
+    ("moment", "written"),
+    [
+        (datetime(2026, 1, 31, 12, tzinfo=UTC), "2026-01-31T12:00:00Z"),
+        (datetime(2026, 1, 31, 12, 0, 0, 250_000, tzinfo=UTC), "2026-01-31T12:00:00.250000Z"),
+        (datetime(2026, 1, 31, 12, tzinfo=timezone(timedelta(hours=-4))), "2026-01-31T12:00:00-04:00"),
+        (datetime(2026, 1, 31, 12, tzinfo=timezone(timedelta(0))), "2026-01-31T12:00:00Z"),
+        (datetime(1, 1, 1, tzinfo=UTC), "0001-01-01T00:00:00Z"),
+    ],
+)
+def test_time_stamps_are_written_with_their_zone_and_utc_as_z(moment: datetime, written: str) -> None:
+    assert _full(moment=moment)["moment"] == written
+
+
+def test_secrets_are_revealed_in_the_body_and_only_there() -> None:
+    request = LogInRequest(username="user", password=Secret("p-hidden"))
+    assert "p-hidden" not in repr(request)
+    assert dump(request) == b'{"username":"user","password":"p-hidden"}'
+    assert dump(SessionResetPasswordRequest(old_password=Secret("p"))) == b'{"oldPassword":"p"}'
+
+
+def test_a_request_that_asks_for_nothing_is_an_empty_object() -> None:
+    assert dump(AccountDeviceListRequest()) == b"{}"
+
+
+def test_a_device_list_request_is_written_as_the_platform_documents_it() -> None:
+    request = AccountDeviceListRequest(
+        account_name="0000123456-00001",
+        device_id=DeviceId.imei("990013907835573"),
+        filter=AccountDeviceListFilter(
+            device_identifier_filters=(DeviceIdSearch(kind="imei", startswith="9900"),),
+        ),
+        current_state="active",
+        custom_fields=(CustomField(key="CustomField1", value="x"),),
+        earliest=datetime(2020, 5, 1, 15, tzinfo=UTC),
+        group_name="g",
+        service_plan="p",
+        max_number_of_devices=500,
+        largest_device_id_seen=0,
+    )
+    assert orjson.loads(dump(request)) == {
+        "accountName": "0000123456-00001",
+        "deviceId": {"id": "990013907835573", "kind": "imei"},
+        "filter": {"deviceIdentifierFilters": [{"kind": "imei", "startswith": "9900"}]},
+        "currentState": "active",
+        "customFields": [{"key": "CustomField1", "value": "x"}],
+        "earliest": "2020-05-01T15:00:00Z",
+        "groupName": "g",
+        "servicePlan": "p",
+        "maxNumberOfDevices": 500,
+        "largestDeviceIdSeen": 0,
+    }
+
+
+def test_a_time_without_its_zone_is_refused_before_it_is_written() -> None:
+    with pytest.raises(InvalidRequest, match="earliest has no time zone"):
+        AccountDeviceListRequest(earliest=datetime.fromisoformat("2020-05-01T15:00:00"))
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [AccountDeviceListRequest(largest_device_id_seen=2**64), AccountDeviceListRequest(account_name="\ud800")],
+)
+def test_what_json_cannot_hold_is_an_invalid_request(request_: AccountDeviceListRequest) -> None:
+    with pytest.raises(InvalidRequest, match="cannot be written as JSON"):
+        dump(request_)
+
+
+@pytest.mark.parametrize("value", [object(), {"x": object()}, {1, 2}, {(1, 2): 3}])
+def test_what_is_no_json_at_all_is_an_invalid_request_too(value: object) -> None:
+    with pytest.raises(InvalidRequest, match="cannot be written as JSON"):
+        dump(value)
+
+
+def test_plain_json_is_written_as_it_is() -> None:
+    assert dump({"a": [1, None, "x"], "model": DeviceId.mdn("1")}) == (
+        b'{"a":[1,null,"x"],"model":{"id":"1","kind":"mdn"}}'
+    )
+    assert dump([ExtendedAttribute(key="k")]) == b'[{"key":"k"}]'
+    assert dump({"password": Secret("p")}) == b'{"password":"p"}'
+
+
+def test_what_is_written_is_read_back() -> None:
+    full = Full(
+        text="é\n\"'",
+        nullable="x",
+        part=Part(name="p", secret=Secret("s")),
+        parts=(Part(name="q"),),
+        maybe_parts=(None, Part(name="r")),
+        by_name={"k": Part(name="x")},
+        update=None,
+    )
+    assert load(dump(full), Full) == full
+
+
+@pytest.mark.parametrize(
+    ("name", "on_the_wire"),
+    [("a", "a"), ("device_ids", "deviceIds"), ("address_line1", "addressLine1"), ("is_default_pool", "isDefaultPool")],
+)
+def test_a_field_is_camel_case_on_the_wire_unless_it_says_otherwise(name: str, on_the_wire: str) -> None:
+    made = attrs.make_class("Made", {name: attrs.field(type=str)})
+    assert wire_name(attrs.fields(made)[0]) == on_the_wire
+    irregular = attrs.make_class("Made", {name: attrs.field(type=str, metadata=wire("$odd"))})
+    assert wire_name(attrs.fields(irregular)[0]) == "$odd"

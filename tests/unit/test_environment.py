@@ -1,0 +1,362 @@
+"""Credentials and Environment: what cannot work is refused before anything is sent, and names no secret."""
+
+import copy
+import itertools
+import json
+import pickle
+from pathlib import Path
+from types import TracebackType
+from typing import Any, get_args
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import thingspace_async
+from thingspace_async._environment import Credentials, Environment
+from thingspace_async._operation import Server
+from thingspace_async._types import Secret
+from thingspace_async.errors import ConfigurationError
+
+GOOD = {"client_id": "key", "client_secret": "s-hidden", "username": "user", "password": "p-hidden"}
+VARIABLES = {f"THINGSPACE_{name.upper()}": value for name, value in GOOD.items()}
+
+PACKAGE = str(Path(thingspace_async.__file__).parent)
+
+SERVERS = Path(__file__).parents[3] / "shared" / "api" / "servers.json"
+
+# Our name for each server, and the name in the platform's own list.
+NAMES: dict[Server, str] = {
+    "thingspace": "thingspace",
+    "oauth": "o_auth_server",
+    "m2m": "m2_m",
+    "location": "device_location",
+    "subscriptions": "subscription_server",
+    "software_management_v1": "software_management_v1",
+    "software_management_v2": "software_management_v2",
+    "software_management_v3": "software_management_v3",
+    "diagnostics": "device_diagnostics",
+    "cloud_connector": "cloud_connector",
+    "hyper_precise_location": "hyper_precise_location",
+    "hyper_precise_credentials": "hyper_precise_credentials",
+    "quality_of_service": "quality_of_service",
+    "edge_services": "services",
+    "imp": "imp_server",
+}
+
+BASES: dict[str, dict[Server, str]] = {
+    "production": {
+        "thingspace": "https://thingspace.verizon.com/api",
+        "oauth": "https://thingspace.verizon.com/api/ts/v1",
+        "m2m": "https://thingspace.verizon.com/api/m2m",
+        "location": "https://thingspace.verizon.com/api/loc/v1",
+        "subscriptions": "https://thingspace.verizon.com/api/subsc/v1",
+        "software_management_v1": "https://thingspace.verizon.com/api/fota/v1",
+        "software_management_v2": "https://thingspace.verizon.com/api/fota/v2",
+        "software_management_v3": "https://thingspace.verizon.com/api/fota/v3",
+        "diagnostics": "https://thingspace.verizon.com/api/diagnostics/v1",
+        "cloud_connector": "https://thingspace.verizon.com/api/cc/v1",
+        "hyper_precise_location": "https://thingspace.verizon.com/api/hyper-precise/v1",
+        "hyper_precise_credentials": "https://thingspace.verizon.com/api/auth/v1",
+        "quality_of_service": "https://thingspace.verizon.com/api/m2m/v1/devices",
+        "edge_services": "https://5gedge.verizon.com/api/mec/services",
+        "imp": "https://imp.thingspace.verizon.com",
+    },
+    "staging": {
+        "thingspace": "https://staging.thingspace.verizon.com/api",
+        "oauth": "https://staging.thingspace.verizon.com/api/ts/v1",
+        "m2m": "https://staging.thingspace.verizon.com/api/m2m",
+        "location": "https://staging.thingspace.verizon.com/api/loc/v1",
+        "subscriptions": "https://staging.thingspace.verizon.com/api/subsc/v1",
+        "software_management_v1": "https://staging.thingspace.verizon.com/api/fota/v1",
+        "software_management_v2": "https://staging.thingspace.verizon.com/api/fota/v2",
+        "software_management_v3": "https://staging.thingspace.verizon.com/api/fota/v3",
+        "diagnostics": "https://staging.thingspace.verizon.com/api/diagnostics/v1",
+        "cloud_connector": "https://staging.thingspace.verizon.com/api/cc/v1",
+        "hyper_precise_location": "https://staging.thingspace.verizon.com/api/hyper-precise/v1",
+        "hyper_precise_credentials": "https://staging.thingspace.verizon.com/api/auth/v1",
+        "quality_of_service": "https://staging.thingspace.verizon.com/api/m2m/v1/devices",
+        "edge_services": "https://staging.5gedge.verizon.com/api/mec/services",
+        "imp": "https://imp-staging.thingspace.verizon.com",
+    },
+    "mock": {
+        "thingspace": "https://mock-staging.thingspace.verizon.com/api",
+        "oauth": "https://mock-staging.thingspace.verizon.com/api/ts/v1",
+        "m2m": "https://mock-staging.thingspace.verizon.com/api/m2m",
+        "location": "https://mock-staging.thingspace.verizon.com/api/loc/v1",
+        "subscriptions": "https://mock-staging.thingspace.verizon.com/api/subsc/v1",
+        "software_management_v1": "https://mock-staging.thingspace.verizon.com/api/fota/v1",
+        "software_management_v2": "https://mock-staging.thingspace.verizon.com/api/fota/v2",
+        "software_management_v3": "https://mock-staging.thingspace.verizon.com/api/fota/v3",
+        "diagnostics": "https://mock-staging.thingspace.verizon.com/api/diagnostics/v1",
+        "cloud_connector": "https://mock-staging.thingspace.verizon.com/api/cc/v1",
+        "hyper_precise_location": "https://mock-staging.thingspace.verizon.com/api/hyper-precise/v1",
+        "hyper_precise_credentials": "https://staging.thingspace.verizon.com/api/auth/v1",
+        "quality_of_service": "https://mock-staging.thingspace.verizon.com/api/m2m/v1/devices",
+        "edge_services": "https://mock-staging.thingspace.verizon.com/api/mec/services",
+        "imp": "https://mock-staging.thingspace.verizon.com",
+    },
+}
+
+
+def _environment(name: str) -> Environment:
+    environment: Environment = getattr(Environment, name)
+    return environment
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_each_environment_has_the_platforms_base_for_every_server(name: str) -> None:
+    environment = _environment(name)
+    assert environment.name == name
+    assert dict(environment.bases) == BASES[name]
+    assert set(environment.bases) == set(get_args(Server)) == set(NAMES)
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_the_bases_are_those_of_the_published_list(name: str) -> None:
+    if not SERVERS.exists():
+        pytest.skip("../shared/api/servers.json is not beside this checkout; the literal table above was compared")
+    published = json.loads(SERVERS.read_text())
+    column = "mock_server_for_limited_availability_see_quick_start" if name == "mock" else name
+    assert {ours: published[theirs][column] for ours, theirs in NAMES.items()} == BASES[name]
+    assert set(NAMES.values()) == set(published)
+
+
+@pytest.mark.parametrize("name", GOOD)
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("", "must be a text that is not empty"),
+        (None, "must be a text that is not empty"),
+        (5, "must be a text that is not empty"),
+        (True, "must be a text that is not empty"),
+        (b"hidden", "must be a text that is not empty"),
+        (["hidden"], "must be a text that is not empty"),
+        ("hidden\ud800", "holds a line end or another control character: strip it"),
+        ("hidden\r\nend", "holds a line end or another control character: strip it"),
+        ("hidden\n", "holds a line end or another control character: strip it"),
+        ("hidden\t", "holds a line end or another control character: strip it"),
+        ("hidden\x00", "holds a line end or another control character: strip it"),
+    ],
+    ids=["empty", "none", "int", "bool", "bytes", "list", "surrogate", "crlf", "newline", "tab", "nul"],
+)
+def test_credentials_that_cannot_work_are_refused_by_name_without_showing_them(
+    name: str, value: object, reason: str
+) -> None:
+    wanted: dict[str, Any] = {**GOOD, name: value}
+    with pytest.raises(ConfigurationError) as refused:
+        Credentials(**wanted)
+    text = str(refused.value)
+    assert text.startswith(f"credentials: {name} {reason}")
+    assert "hidden" not in text
+    assert text.isprintable()
+
+
+@pytest.mark.parametrize("password", [" spaces around ", "pässwörd 密码", "'\"\\{}%&"])
+def test_a_password_may_hold_every_visible_character(password: str) -> None:
+    assert Credentials(client_id="k", client_secret="s", username="u", password=password).password == Secret(password)
+
+
+def test_a_password_that_the_platform_chose_is_taken_whatever_it_is_made_of() -> None:
+    wanted: dict[str, Any] = dict(GOOD)
+    old = Credentials(**wanted)
+    new = old.with_password(Secret("odd\n"))
+    assert new.password == Secret("odd\n")
+    assert old.password == Secret("p-hidden")
+    assert (new.client_id, new.client_secret, new.username) == (old.client_id, old.client_secret, old.username)
+
+
+@pytest.mark.parametrize("name", ["client_secret", "password"])
+def test_an_empty_secret_is_refused_too(name: str) -> None:
+    wanted: dict[str, Any] = {**GOOD, name: Secret("")}
+    with pytest.raises(ConfigurationError, match=name):
+        Credentials(**wanted)
+
+
+def test_credentials_hide_their_secrets_and_take_them_as_text_or_secret() -> None:
+    credentials = Credentials(client_id="key", client_secret="s-hidden", username="user", password=Secret("p-hidden"))
+    assert "hidden" not in f"{credentials} {credentials!r}"
+    assert (credentials.client_secret.reveal(), credentials.password.reveal()) == ("s-hidden", "p-hidden")
+    assert pickle.loads(pickle.dumps(credentials)) == copy.deepcopy(credentials) == credentials
+    assert attrs.evolve(credentials, password="other").password == Secret("other")
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        credentials.password = Secret("other")  # type: ignore[misc]
+
+
+@pytest.fixture
+def variables(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Set the four environment variables; change them through what is returned."""
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def test_credentials_come_from_the_processs_environment(variables: pytest.MonkeyPatch) -> None:
+    wanted: dict[str, Any] = dict(GOOD)
+    assert Credentials.from_environment() == Credentials(**wanted)
+
+
+@pytest.mark.parametrize(
+    "missing", [names for count in range(1, 5) for names in itertools.combinations(VARIABLES, count)], ids=len
+)
+@pytest.mark.parametrize("blank", [True, False])
+def test_all_variables_that_are_missing_are_named_at_once(
+    variables: pytest.MonkeyPatch, missing: tuple[str, ...], *, blank: bool
+) -> None:
+    for name in missing:
+        if blank:
+            variables.setenv(name, "")
+        else:
+            variables.delenv(name)
+    with pytest.raises(ConfigurationError) as refused:
+        Credentials.from_environment()
+    assert str(refused.value) == f"set the environment variable{'s' * (len(missing) > 1)} {', '.join(missing)}"
+
+
+def _locals(trace: TracebackType | None) -> list[str]:
+    shown = []
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename.startswith(PACKAGE):
+            shown.append(repr(trace.tb_frame.f_locals))
+        trace = trace.tb_next
+    return shown
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("THINGSPACE_USERNAME", ""),
+        ("THINGSPACE_PASSWORD", "p-hidden\n"),
+        ("THINGSPACE_PASSWORD", "p-hidden\udcff"),
+        ("THINGSPACE_CLIENT_SECRET", "s-hidden\udcff"),
+    ],
+)
+def test_no_frame_of_ours_shows_a_secret_when_credentials_are_refused(
+    variables: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    variables.setenv(name, value)
+    with pytest.raises(ConfigurationError) as refused:
+        Credentials.from_environment()
+    frames = _locals(refused.value.__traceback__)
+    assert frames
+    assert "hidden" not in "".join(frames)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://cloud.example", "https://cloud.example/", "https://cloud.example:8443", "https://cloud.example/gateway/"],
+)
+def test_an_environment_of_ones_own_has_every_server_below_its_url(url: str) -> None:
+    environment = Environment.at(url)
+    base = url.rstrip("/")
+    assert environment.name == base
+    assert environment.bases["m2m"] == f"{base}/api/m2m"
+    assert environment.bases["oauth"] == f"{base}/api/ts/v1"
+    assert environment.bases["imp"] == base
+    assert all(found.startswith(base) for found in environment.bases.values())
+    assert set(environment.bases) == set(get_args(Server))
+    assert not environment.is_loopback
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:9001",
+        "http://127.8.9.1",
+        "http://localhost:9001",
+        "http://LOCALHOST",
+        "http://[::1]:9001",
+        "https://localhost",
+    ],
+)
+def test_this_machine_may_be_reached_over_plain_http(url: str) -> None:
+    environment = Environment.at(url)
+    assert environment.is_loopback
+    assert environment.bases["m2m"] == f"{url}/api/m2m"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://thingspace.verizon.com",
+        "http://10.0.0.1",
+        "http://0.0.0.0:9001",
+        "http://127.0.0.1.evil.example",
+        "http://localhost.evil.example",
+        "http://localhostx",
+        "http://2130706433",
+        "http://[::]:80",
+    ],
+)
+def test_tokens_never_travel_in_clear_to_another_machine(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"http would send tokens in clear to .*; use https"):
+        Environment.at(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user@cloud.example",
+        "https://user:password@cloud.example",
+        "https://@cloud.example",
+        "http://localhost@evil.example",
+        "https://cloud.example?next=1",
+        "https://cloud.example/api#part",
+    ],
+)
+def test_a_base_url_with_a_user_a_query_or_a_fragment_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="must hold no user, query or fragment") as refused:
+        Environment.at(url)
+    assert "password" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("", "must look like https://host"),
+        ("cloud.example", "must look like https://host"),
+        ("https://", "must look like https://host"),
+        ("https:///api", "must look like https://host"),
+        ("ftp://cloud.example", "must look like https://host"),
+        ("file:///etc/hosts", "must look like https://host"),
+        ("https://cloud.example:port", "cannot be read"),
+        ("https://cloud.example:99999", "cannot be read"),
+        ("https://[::1", "cannot be read"),
+        ("https://cloud.example\r\nX: y", "control characters"),
+        ("https://cloud.example\n", "control characters"),
+        (None, "must be a text"),
+        (b"https://cloud.example", "must be a text"),
+    ],
+)
+def test_what_is_no_base_url_is_refused_with_the_reason(url: Any, reason: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^environment: ") as refused:
+        Environment.at(url)
+    assert reason in str(refused.value)
+    assert str(refused.value).isprintable()
+
+
+@given(st.text())
+def test_no_text_whatever_is_taken_for_a_base_url_that_would_send_tokens_in_clear(text: str) -> None:
+    for url in (text, f"http://{text}", f"https://{text}"):
+        try:
+            environment = Environment.at(url)
+        except ConfigurationError:
+            continue
+        assert environment.is_loopback or environment.name.casefold().startswith("https://")
+
+
+def test_the_host_of_log_ins_is_named_with_its_port() -> None:
+    assert Environment.production.host == "thingspace.verizon.com"
+    assert Environment.at("http://127.0.0.1:9001").host == "127.0.0.1:9001"
+    assert not Environment.production.is_loopback
+
+
+def test_environments_at_the_same_url_are_equal_and_cannot_be_changed() -> None:
+    one, other = Environment.at("https://cloud.example"), Environment.at("https://cloud.example/")
+    assert one == other
+    assert hash(one) == hash(other)
+    assert one != Environment.production
+    with pytest.raises(TypeError):
+        one.bases["m2m"] = "https://evil.example"  # type: ignore[index]
+    assert "api/m2m" not in repr(one)

@@ -1,0 +1,421 @@
+"""Errors: which one an answer becomes, what it shows, what it hides, and that it travels."""
+
+import copy
+import json
+import pickle
+import time
+from collections.abc import Callable, Iterator, Mapping
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from thingspace_async import errors
+from thingspace_async.errors import (
+    AnswerLost,
+    AnswerTimedOut,
+    AnswerUnreadable,
+    ApiError,
+    BadRequest,
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    LoginRefused,
+    NotFound,
+    RateLimited,
+    RequestNotSent,
+    ServerFault,
+    SessionClosed,
+    SessionMisused,
+    ThingSpaceError,
+    Unauthorized,
+    api_error,
+)
+
+HIDDEN = "9e107d9d-hidden-token"
+
+
+def _error(
+    shape: object, *, status: int = 400, headers: Mapping[str, str] | None = None, redact: Callable[[str], str] = str
+) -> ApiError:
+    return api_error("devices.list", status, headers or {}, json.dumps(shape).encode(), redact=redact)
+
+
+def _family(cls: type[ThingSpaceError] = ThingSpaceError) -> Iterator[type[ThingSpaceError]]:
+    yield cls
+    for child in cls.__subclasses__():
+        yield from _family(child)
+
+
+def _made(cls: type[ThingSpaceError]) -> ThingSpaceError:
+    """Make an error of any class, with every attribute set that it has."""
+    details: dict[str, Any] = {}
+    if issubclass(cls, errors._CallError):
+        details = {"operation": "devices.list", "tries": 3, "body": HIDDEN.encode()}
+    if issubclass(cls, AnswerUnreadable):
+        details |= {"path": "devices[0].id", "status": 202}
+    if issubclass(cls, ApiError):
+        details |= {"status": 418, "code": "DeviceService.A.B", "request_id": "r-1", "retry_after": 2.5}
+    error = cls("what happened", **details)
+    error.add_note("a note")
+    return error
+
+
+FAMILY = sorted(set(_family()), key=lambda cls: cls.__name__)
+
+
+# Every shape of error that the platform's APIs, its gateway and whatever stands before them are known to send.
+SHAPES = {
+    "connectivity": (
+        {
+            "errorCode": "UnifiedWebService.REQUEST_FAILED.SessionToken.Expired",
+            "errorMessage": "The Session has expired",
+        },
+        "UnifiedWebService.REQUEST_FAILED.SessionToken.Expired",
+        "The Session has expired",
+    ),
+    "newer connectivity": ({"errorCode": "400", "errorMessage": "Bad monitor"}, "400", "Bad monitor"),
+    "code as a number": ({"errorCode": 400, "errorMessage": "Bad monitor"}, "400", "Bad monitor"),
+    "code alone": ({"errorCode": "INVALID_PARAMETER"}, "INVALID_PARAMETER", "no explanation given"),
+    "message alone": ({"errorMessage": "Consent check failed"}, None, "Consent check failed"),
+    "code and message null": ({"errorCode": None, "errorMessage": None}, None, "no explanation given"),
+    "code and message empty": ({"errorCode": "", "errorMessage": ""}, None, "no explanation given"),
+    "code and message no texts": ({"errorCode": {}, "errorMessage": []}, None, "no explanation given"),
+    "location": (
+        {"errorCode": "INVALID_PARAMETER", "errorMessage": "UWS verification failure (The Session has expired.)"},
+        "INVALID_PARAMETER",
+        "UWS verification failure (The Session has expired.)",
+    ),
+    "gateway": (
+        {"fault": {"code": "900901", "message": "Invalid Credentials", "description": "Access failure for API"}},
+        "900901",
+        "Invalid Credentials: Access failure for API",
+    ),
+    "gateway, code as a number": ({"fault": {"code": 900902, "message": "Missing"}}, "900902", "Missing"),
+    "gateway, description alone": ({"fault": {"description": "Access failure"}}, None, "Access failure"),
+    "gateway, empty": ({"fault": {}}, None, "no explanation given"),
+    "gateway, fault no object": ({"fault": "down"}, None, "no explanation given"),
+    "oauth": (
+        {"error": "invalid_client", "error_description": "A valid OAuth client could not be found"},
+        "invalid_client",
+        "A valid OAuth client could not be found",
+    ),
+    "oauth, error alone": ({"error": "invalid_client"}, "invalid_client", "invalid_client"),
+    "cloud connector": (
+        {
+            "error": "unauthorized",
+            "error_description": "Failure response received for UWS V1 REST accounts: [400]",
+            "cause": "The Session has expired",
+        },
+        "unauthorized",
+        "Failure response received for UWS V1 REST accounts: [400]: The Session has expired",
+    ),
+    "cloud connector, cause alone": ({"error": "not_found", "cause": "no target"}, "not_found", "no target"),
+    "hyper-precise location": (
+        {"responseCode": "INVALID_ACCESS", "message": "Subscription missing"},
+        "INVALID_ACCESS",
+        "Subscription missing",
+    ),
+    "5G edge": (
+        {"status": "NOT_FOUND", "message": "No such service", "data": {"additionalMessage": "ask the owner"}},
+        "NOT_FOUND",
+        "No such service: ask the owner",
+    ),
+    "5G edge without data": ({"status": "NOT_FOUND", "message": "No such service"}, "NOT_FOUND", "No such service"),
+    "5G edge, data no object": ({"message": "No such service", "data": [1]}, None, "No such service"),
+    "an object of no known shape": ({"oops": 1}, None, "no explanation given"),
+    "a list": ([{"errorCode": "X"}], None, "no explanation given"),
+    "a text": ("oops", None, "no explanation given"),
+    "null": (None, None, "no explanation given"),
+}
+
+
+@pytest.mark.parametrize(("shape", "code", "message"), SHAPES.values(), ids=SHAPES)
+def test_every_error_shape_of_the_platform_gives_its_code_and_message(
+    shape: object, code: str | None, message: str
+) -> None:
+    error = _error(shape)
+    assert (error.code, error.message) == (code, message)
+    assert str(error) == f"[400] devices.list: {message}" + (f" ({code})" if code else "")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "no explanation given"),
+        (b"<html>\n<h1>502 Bad Gateway</h1>\n</html>", "<html> <h1>502 Bad Gateway</h1> </html>"),
+        (b'<am:fault xmlns:am="x"/>', '<am:fault xmlns:am="x"/>'),
+        (b'{"errorCode": "X", "errorMess', '{"errorCode": "X", "errorMess'),
+        (b"plain\x00 text\x1b[31m", "plain text [31m"),
+        (b"caf\xe9", "caf\N{REPLACEMENT CHARACTER}"),
+        (b"[" * 5000, "[" * 199 + "…"),
+    ],
+    ids=["empty", "html", "xml", "cut json", "control characters", "not utf-8", "too deep"],
+)
+def test_an_answer_that_is_no_json_gives_its_beginning_as_the_message(body: bytes, message: str) -> None:
+    error = api_error("devices.list", 502, {}, body)
+    assert (type(error), error.code, error.message) == (ServerFault, None, message)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (300, ApiError),
+        (400, BadRequest),
+        (401, Unauthorized),
+        (402, BadRequest),
+        (403, Forbidden),
+        (404, NotFound),
+        (405, BadRequest),
+        (408, BadRequest),
+        (409, Conflict),
+        (418, BadRequest),
+        (429, RateLimited),
+        (499, BadRequest),
+        (500, ServerFault),
+        (501, ServerFault),
+        (502, ServerFault),
+        (503, ServerFault),
+        (504, ServerFault),
+        (599, ServerFault),
+    ],
+)
+def test_each_status_has_its_class(status: int, kind: type[ApiError]) -> None:
+    error = _error({"errorCode": "A.B", "errorMessage": "m"}, status=status)
+    assert type(error) is kind
+    assert error.status == status
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 429, 500, 503])
+@pytest.mark.parametrize("code", ["900800", "900804"])
+def test_the_gateways_throttling_is_a_rate_limit_whatever_its_status(code: str, status: int) -> None:
+    assert type(_error({"fault": {"code": code, "message": "throttled out"}}, status=status)) is RateLimited
+
+
+@pytest.mark.parametrize("code", ["9008", "9008000", "900901", "900908"])
+def test_other_codes_of_the_gateway_are_no_rate_limit(code: str) -> None:
+    assert type(_error({"fault": {"code": code, "message": "no"}}, status=403)) is Forbidden
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_says_that_it_was_not_followed_and_what_to_check(status: int) -> None:
+    error = api_error("devices.list", status, {"Location": "https://elsewhere.example"}, b"<html>Moved</html>")
+    assert type(error) is ApiError
+    assert "redirect" in error.message
+    assert "not followed" in error.message
+    assert "check the environment's URL" in error.message
+    assert "elsewhere" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("code", "short"),
+    [
+        ("UnifiedWebService.REQUEST_FAILED.AccountNotFound", "REQUEST_FAILED.AccountNotFound"),
+        ("DeviceService.INPUT_INVALID.CustomField.InvalidName", "INPUT_INVALID.CustomField.InvalidName"),
+        ("REQUEST_FAILED.AccountNotFound", "REQUEST_FAILED.AccountNotFound"),
+        ("INVALID_PARAMETER", "INVALID_PARAMETER"),
+        ("SomeService", "SomeService"),
+        ("900901", "900901"),
+        (None, None),
+    ],
+)
+def test_the_short_code_is_the_code_without_its_service(code: str | None, short: str | None) -> None:
+    assert ApiError("m", operation="x", status=400, code=code).short_code == short
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("0", 0.0),
+        ("7", 7.0),
+        (" 7 ", 7.0),
+        ("-5", 0.0),
+        ("Mon, 01 Jan 2024 00:00:00 GMT", 0.0),
+        ("", None),
+        ("soon", None),
+        ("1.5", None),
+        ("inf", None),
+        ("nan", None),
+        ("Mon, 99 Jan 2024 00:00:00 GMT", None),
+        ("Mon, 01 Jan 2024 00:00:00 +9999999999", None),
+        ("9" * 5000, None),
+    ],
+)
+def test_retry_after_is_read_as_seconds_or_a_date_and_rubbish_is_ignored(value: str, seconds: float | None) -> None:
+    assert _error({}, status=429, headers={"Retry-After": value}).retry_after == seconds
+
+
+def test_retry_after_as_a_date_to_come_gives_the_seconds_until_then() -> None:
+    error = _error({}, status=503, headers={"Retry-After": formatdate(time.time() + 90, usegmt=True)})
+    assert error.retry_after is not None
+    assert 80 < error.retry_after <= 90
+
+
+def test_without_retry_after_there_is_none() -> None:
+    assert _error({}, status=429).retry_after is None
+
+
+@pytest.mark.parametrize("header", ["X-Request-Id", "X-Correlation-Id", "activityid"])
+def test_the_request_id_is_found_under_each_of_its_names(header: str) -> None:
+    assert _error({}, headers={header: "abc-1"}).request_id == "abc-1"
+
+
+def test_without_a_request_id_there_is_none() -> None:
+    assert _error({}, headers={"Date": "today"}).request_id is None
+
+
+def test_secrets_that_the_platform_echoes_are_blotted_out_of_message_and_code() -> None:
+    error = _error(
+        {"errorCode": f"X.{HIDDEN}", "errorMessage": f"token {HIDDEN} is unknown"},
+        redact=lambda text: text.replace(HIDDEN, "**********"),
+    )
+    assert (error.code, error.message) == ("X.**********", "token ********** is unknown")
+    assert HIDDEN not in repr(error) + str(error)
+    assert HIDDEN.encode() not in pickle.dumps(error)
+
+
+@pytest.mark.parametrize("secret", ["s" * 60, "hid  den-hid  den"])
+@pytest.mark.parametrize("before", [0, 150, 190])
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_secret_is_blotted_out_before_a_message_is_cut_or_tidied(secret: str, before: int, *, as_json: bool) -> None:
+    text = f"{'m' * before} {secret} more"
+    body = json.dumps({"errorMessage": text}).encode() if as_json else text.encode()
+    error = api_error("x", 400, {}, body, redact=lambda shown: shown.replace(secret, "***"))
+    assert "sss" not in error.message
+    assert "den" not in error.message
+
+
+@given(
+    st.one_of(st.binary(), st.text().map(lambda text: json.dumps({"errorCode": text, "errorMessage": text}).encode()))
+)
+def test_whatever_the_answer_is_its_error_is_one_short_line(body: bytes) -> None:
+    line = str(api_error("devices.list", 400, {}, body))
+    assert line.splitlines() == [line]
+    assert line.isprintable()
+    assert len(line) <= 450
+
+
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers(-(2**63), 2**63)
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(),
+        lambda inner: (
+            st.lists(inner)
+            | st.dictionaries(
+                st.sampled_from(
+                    ["fault", "errorCode", "errorMessage", "error", "cause", "responseCode", "message", "data"]
+                ),
+                inner,
+            )
+        ),
+    ),
+    st.integers(300, 599),
+    st.text(max_size=60),
+)
+def test_no_json_however_odd_keeps_an_error_from_being_made(shape: object, status: int, header: str) -> None:
+    error = _error(shape, status=status, headers={"Retry-After": header})
+    assert error.status == status
+    assert isinstance(error.message, str)
+
+
+def test_a_long_body_is_kept_only_in_part() -> None:
+    error = api_error("devices.list", 500, {}, b"x" * 1_000_000)
+    assert error.body is not None
+    assert len(error.body) == 65_536
+
+
+def test_an_answer_that_is_unreadable_says_where() -> None:
+    assert str(AnswerUnreadable("missing", operation="devices.list", path="devices[4].deviceIds[0].id")) == (
+        "devices.list: unreadable answer at devices[4].deviceIds[0].id: missing"
+    )
+    assert str(AnswerUnreadable("an HTML page", operation="devices.list")) == (
+        "devices.list: unreadable answer: an HTML page"
+    )
+
+
+def test_errors_of_the_transport_name_the_call() -> None:
+    assert str(RequestNotSent("cannot connect", operation="devices.list")) == "devices.list: cannot connect"
+
+
+@pytest.mark.parametrize(
+    ("child", "parent"),
+    [
+        (SessionClosed, SessionMisused),
+        (AnswerTimedOut, AnswerLost),
+        (LoginRefused, Unauthorized),
+        (InvalidRequest, ValueError),
+        *(
+            (kind, ApiError)
+            for kind in (BadRequest, Unauthorized, Forbidden, NotFound, Conflict, RateLimited, ServerFault)
+        ),
+    ],
+)
+def test_the_tree_is_as_its_docstring_draws_it(child: type, parent: type) -> None:
+    assert issubclass(child, parent)
+
+
+def test_what_was_not_sent_is_no_lost_answer_and_the_other_way_round() -> None:
+    assert not issubclass(RequestNotSent, AnswerLost)
+    assert not issubclass(AnswerLost, RequestNotSent)
+
+
+def test_every_public_error_is_listed_drawn_in_the_docstring_and_shadows_no_builtin() -> None:
+    public = {cls.__name__ for cls in FAMILY if not cls.__name__.startswith("_")}
+    assert public == set(errors.__all__)
+    assert errors.__doc__ is not None
+    assert all(name in errors.__doc__ for name in public)
+    assert not public & set(dir(__import__("builtins")))
+
+
+@pytest.mark.parametrize("cls", FAMILY, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_every_error_survives_pickling_but_for_its_body(cls: type[ThingSpaceError], protocol: int) -> None:
+    error = _made(cls)
+    packed = pickle.dumps(error, protocol)
+    twin = pickle.loads(packed)
+    assert HIDDEN.encode() not in packed
+    assert type(twin) is cls
+    assert (str(twin), repr(twin), twin.args) == (str(error), repr(error), error.args)
+    assert {**vars(twin), "body": None} == {**vars(error), "body": None}
+    assert getattr(twin, "body", None) is None
+
+
+@pytest.mark.parametrize("cls", FAMILY, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("twin_of", [copy.copy, copy.deepcopy])
+def test_every_error_survives_copying_with_its_body(
+    cls: type[ThingSpaceError], twin_of: Callable[[ThingSpaceError], ThingSpaceError]
+) -> None:
+    error = _made(cls)
+    twin = twin_of(error)
+    assert twin is not error
+    assert type(twin) is cls
+    assert (str(twin), repr(twin), twin.args) == (str(error), repr(error), error.args)
+    assert vars(twin) == vars(error)
+
+
+@pytest.mark.parametrize("cls", FAMILY, ids=lambda cls: cls.__name__)
+def test_a_body_is_in_no_text_of_any_error(cls: type[ThingSpaceError]) -> None:
+    error = _made(cls)
+    assert HIDDEN not in f"{error} {error!r} {error.args} {error.__notes__}"
+
+
+@pytest.mark.parametrize("cls", FAMILY, ids=lambda cls: cls.__name__)
+def test_every_error_is_raised_and_caught_as_its_own_class_and_as_the_root(cls: type[ThingSpaceError]) -> None:
+    error = _made(cls)
+    with pytest.raises(ThingSpaceError) as caught:
+        raise error
+    assert caught.value is error
+    assert isinstance(error, cls)
+
+
+def test_changing_a_copy_leaves_the_original_as_it_was() -> None:
+    error = RequestNotSent("cannot connect", operation="devices.list")
+    twin = copy.copy(error)
+    twin.tries = 9
+    twin.message = "other"
+    assert (error.tries, error.message) == (1, "cannot connect")
