@@ -86,7 +86,12 @@ class TokenKeeper:
                 return token
             if failures != self._failures and self._failure is not None:
                 raise copy.copy(self._failure)
-            return await self._renew(self._fetch)
+            try:
+                return await self._renew(self._fetch)
+            except ThingSpaceError as error:
+                self._failures += 1
+                self._failure = copy.copy(error)
+                raise
 
     @asynccontextmanager
     async def exclusive(self) -> AsyncGenerator[None]:
@@ -104,12 +109,7 @@ class TokenKeeper:
             return await self._renew(fetch)
 
     async def _renew(self, fetch: Callable[[], Awaitable[Token]]) -> Secret:
-        try:
-            token = await fetch()
-        except ThingSpaceError as error:
-            self._failures += 1
-            self._failure = copy.copy(error)
-            raise
+        token = await fetch()
         self.held = token.secret
         self._until = None if token.seconds is None else self._clock() + _usable(token.seconds)
         self._failure = None

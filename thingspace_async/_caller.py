@@ -57,7 +57,7 @@ class Exchange:
     request_id: str | None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define
 class Reply(Generic[R]):
     """An answer with its status and headers, for the calls whose meaning is not all in the body."""
 
@@ -161,10 +161,8 @@ class Engine:
         self.session.forget()
         self._headers = None
 
-    async def exchange(self, wire: Wire, headers: HiddenHeaders, tries: int) -> Answer:
+    async def reported_exchange(self, wire: Wire, headers: HiddenHeaders, tries: int) -> Answer:
         """Send once, and tell the hook and the log."""
-        if self.on_exchange is None and not _log.isEnabledFor(logging.DEBUG):
-            return await self.transport.exchange(wire, headers)
         started = time.perf_counter()
         try:
             answer = await self.transport.exchange(wire, headers)
@@ -222,7 +220,10 @@ class Engine:
             tries += 1
             failure: ThingSpaceError
             try:
-                answer = await self.exchange(wire, headers, tries)
+                if self.on_exchange is None and not _log.isEnabledFor(logging.DEBUG):
+                    answer = await self.transport.exchange(wire, headers)
+                else:
+                    answer = await self.reported_exchange(wire, headers, tries)
             except (RequestNotSent, AnswerLost) as lost:
                 lost.tries = tries
                 failure = lost
@@ -354,7 +355,7 @@ class Caller:
         engine.check_usable()
         wire = self.wire(operation, None if body is None else _codec.dump(body), path=path, query=query)
         answer, tries = await engine.perform(wire, Tokens(engine), self.policy, repeatable=operation.repeatable)
-        return Reply(status=answer.status, headers=answer.headers, value=read_answer(operation, answer, tries))
+        return Reply(answer.status, answer.headers, read_answer(operation, answer, tries))
 
     def wire(
         self,

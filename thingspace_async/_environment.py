@@ -56,7 +56,9 @@ class Credentials:
     def __init__(self, *, client_id: str, client_secret: str | Secret, username: str, password: str | Secret) -> None:
         # Hidden before anything can fail: the locals of this frame may end up in somebody's error report.
         client_secret, password = Secret(client_secret), Secret(password)
-        self.__attrs_init__(client_id=client_id, client_secret=client_secret, username=username, password=password)
+        self.__attrs_init__(  # pyright: ignore[reportAttributeAccessIssue] - attrs makes it
+            client_id=client_id, client_secret=client_secret, username=username, password=password
+        )
 
     def with_password(self, password: Secret) -> Credentials:
         """Return the same with the password that the platform chose, which is right whatever it is made of."""
@@ -83,8 +85,8 @@ class Credentials:
 
 def _checked_url(url: str) -> str:
     """Return a base URL without its last slash; raise ConfigurationError where a token must not travel to it."""
-    if not isinstance(url, str) or not url.isprintable():
-        raise ConfigurationError("environment: the base URL must be a text without control characters")
+    if not isinstance(url, str) or not url.isprintable() or " " in url:
+        raise ConfigurationError("environment: the base URL must be a text without spaces or control characters")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -92,7 +94,7 @@ def _checked_url(url: str) -> str:
         raise ConfigurationError(f"environment: the base URL cannot be read ({error})") from None
     if parts.scheme not in ("http", "https") or not host:
         raise ConfigurationError("environment: the base URL must look like https://host")
-    if parts.username is not None or parts.query or parts.fragment:
+    if parts.username is not None or "?" in url or "#" in url:
         raise ConfigurationError("environment: the base URL must hold no user, query or fragment")
     if parts.scheme == "http" and not _is_loopback(host):
         raise ConfigurationError(f"environment: http would send tokens in clear to {host}; use https")
@@ -153,6 +155,9 @@ class Environment:
         base = _checked_url(url)
         return cls(base, _bases(base))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (self.name, dict(self.bases))
+
     @property
     def host(self) -> str:
         """The host that log-ins go to, with its port."""
@@ -162,6 +167,10 @@ class Environment:
     def is_loopback(self) -> bool:
         """Whether it is this machine."""
         return _is_loopback(urlsplit(self.bases["m2m"]).hostname or "")
+
+
+def _restored(name: str, bases: dict[Server, str]) -> Environment:
+    return Environment(name, MappingProxyType(bases))
 
 
 Environment.production = Environment(

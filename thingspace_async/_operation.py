@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, Generic, Literal, TypeVar
 from urllib.parse import quote
 
@@ -66,18 +67,21 @@ def fill_path(operation: Operation[Q, R], values: Mapping[str, str]) -> str:
 
 
 def _encode(operation: str, name: str, value: object) -> str:
-    fault = None
     if not isinstance(value, str):
-        fault = f"must be a str, not {type(value).__name__}"
-    elif not value:
-        fault = "must not be empty"
-    elif not value.isprintable():
-        fault = "holds a control character (a line end, perhaps): strip it"
-    elif not _DOTS.isdisjoint(value.replace("\\", "/").split("/")):
-        fault = "has a `.` or `..` segment, which would lead to another path"
+        raise InvalidRequest(f"{operation}: {name} must be a str, not {type(value).__name__}")
+    encoded, fault = _checked(value)
     if fault is not None:
         raise InvalidRequest(f"{operation}: {name} {fault}")
-    try:
-        return quote(str(value), safe="")
-    except UnicodeEncodeError:
-        raise InvalidRequest(f"{operation}: {name} holds half of a surrogate pair, which no URL can carry") from None
+    return encoded
+
+
+@lru_cache(maxsize=1024)  # Nearly every call of an application names the same few accounts.
+def _checked(value: str) -> tuple[str, str | None]:
+    """Return a value as a segment of a path, or what is wrong with it."""
+    if not value:
+        return "", "must not be empty"
+    if not value.isprintable():
+        return "", "holds a control character, such as a line end, or another that cannot be printed: strip it"
+    if not _DOTS.isdisjoint(value.replace("\\", "/").split("/")):
+        return "", "has a `.` or `..` segment, which would lead to another path"
+    return quote(value, safe=""), None

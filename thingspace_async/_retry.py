@@ -48,7 +48,7 @@ def delay_before_retry(
         allowed = repeatable and isinstance(failure, AnswerLost)
     if not allowed or retried >= policy.retries:
         return None
-    wait = jitter() * min(policy.longest_delay, policy.first_delay * 2**retried)
+    wait = jitter() * min(policy.longest_delay, policy.first_delay * 2 ** min(retried, 60))
     asked = getattr(failure, "retry_after", None)
     if asked is not None:
         if asked > policy.longest_delay:

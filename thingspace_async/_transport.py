@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl as ssl_module
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
@@ -59,7 +59,7 @@ class Limits:
         object.__setattr__(self, "client_timeout", timeout)
 
 
-@attrs.frozen
+@attrs.define
 class Wire:
     """A request as it is sent, less the headers, which hold the tokens."""
 
@@ -72,7 +72,7 @@ class Wire:
     """Whether it must not be sent a second time on a connection that broke."""
 
 
-@attrs.frozen
+@attrs.define
 class Answer:
     """What came back; any status."""
 
@@ -162,7 +162,15 @@ class Transport:
         """Send one request and read its whole answer, whatever its status."""
         failure: ThingSpaceError
         try:
-            return await self._exchange(wire, headers)
+            if self._free.locked():
+                await self._wait_for_connection(wire)
+            else:
+                await self._free.acquire()
+            try:
+                async with self._request(wire, headers) as response:
+                    return Answer(response.status, response.headers, await self._read(response, keep=wire.once))
+            finally:
+                self._free.release()
         except _TooLarge as large:
             failure = AnswerUnreadable(
                 f"larger than {self._max_body:,} bytes, where reading stopped; raise max_body if that is too few",
@@ -178,7 +186,15 @@ class Transport:
         # Raised outside of the handler: else the error of aiohttp would be its context, headers and all.
         raise failure
 
-    async def _exchange(self, wire: Wire, headers: HiddenHeaders) -> Answer:
+    async def _wait_for_connection(self, wire: Wire) -> None:
+        """Wait here, and not in aiohttp's pool, where waiting would count as connecting."""
+        try:
+            async with asyncio.timeout(wire.limits.answer):
+                await self._free.acquire()
+        except TimeoutError:
+            raise _NoConnectionFree from None
+
+    def _request(self, wire: Wire, headers: HiddenHeaders) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         session = self._session
         if session is None or session.closed:
             raise RuntimeError
@@ -186,38 +202,18 @@ class Transport:
         if wire.once and wire.method != "POST":
             # A request's middlewares replace the session's, and a passed-in session may have some.
             options["middlewares"] = (*getattr(session, "_middlewares", ()), _send_once)
-        async with (
-            self._slot(wire),
-            session.request(
-                wire.method,
-                URL(wire.url, encoded=True),
-                data=wire.data,
-                headers=headers,
-                timeout=wire.limits.client_timeout,
-                ssl=self._ssl,
-                proxy=self._proxy,
-                allow_redirects=False,
-                raise_for_status=False,
-                **options,
-            ) as response,
-        ):
-            return Answer(response.status, response.headers, await self._read(response, keep=wire.once))
-
-    @asynccontextmanager
-    async def _slot(self, wire: Wire) -> AsyncGenerator[None]:
-        """Wait for a free connection here, and not in aiohttp's pool, where waiting would count as connecting."""
-        if self._free.locked():
-            try:
-                async with asyncio.timeout(wire.limits.answer):
-                    await self._free.acquire()
-            except TimeoutError:
-                raise _NoSlot from None
-        else:
-            await self._free.acquire()
-        try:
-            yield
-        finally:
-            self._free.release()
+        return session.request(
+            wire.method,
+            URL(wire.url, encoded=True),
+            data=wire.data,
+            headers=headers,
+            timeout=wire.limits.client_timeout,
+            ssl=self._ssl,
+            proxy=self._proxy,
+            allow_redirects=False,
+            raise_for_status=False,
+            **options,
+        )
 
     async def _read(self, response: aiohttp.ClientResponse, *, keep: bool) -> bytes:
         """Read a body; what came before it broke off is kept where the answer cannot be asked for again."""
@@ -244,12 +240,12 @@ class Transport:
         return b"".join(chunks)
 
 
-class _NoSlot(aiohttp.ClientError):
+class _NoConnectionFree(aiohttp.ClientError):
     """All connections stayed busy."""
 
 
 _NOT_SENT: Final = (
-    _NoSlot,
+    _NoConnectionFree,
     aiohttp.ClientConnectorError,
     aiohttp.ClientHttpProxyError,
     aiohttp.ConnectionTimeoutError,
@@ -261,7 +257,7 @@ def translate(error: BaseException, wire: Wire) -> ThingSpaceError:
     """Turn an exception of aiohttp into one of ours, with nothing of its own kept but the operating system's error."""
     host = URL(wire.url).authority
     name = wire.operation
-    if isinstance(error, _NoSlot):
+    if isinstance(error, _NoConnectionFree):
         return RequestNotSent(
             f"all connections stayed busy for {wire.limits.answer:g} s; nothing was sent: "
             "make fewer calls at once or raise `connections`",

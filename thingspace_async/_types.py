@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from enum import Enum, StrEnum
 from typing import Final, Self
 
@@ -66,7 +65,7 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._text.encode(), other._text.encode())
+        return self._text == other._text
 
     def __hash__(self) -> int:
         return hash(self._text)

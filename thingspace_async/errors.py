@@ -27,6 +27,7 @@ from __future__ import annotations
 import email.utils
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC
 from typing import Any, Final, Self
 
 import orjson
@@ -266,7 +267,7 @@ def api_error(
     if 300 <= status < 400:
         message = _REDIRECTED
     return kind(
-        _one_line(redact(message or "no explanation given")),
+        _one_line(redact(message or "")) or "no explanation given",
         operation=operation,
         status=status,
         code=None if code is None else _one_line(redact(code)),
@@ -317,9 +318,11 @@ def _retry_after(value: str | None) -> float | None:
         return None
     try:
         return max(0.0, float(int(value)))
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
+        moment = email.utils.parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
         return None
+    # `-0000` says UTC without saying where the server stands, and gives no zone.
+    return max(0.0, moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - time.time())

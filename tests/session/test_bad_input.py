@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.session.checks import raises
+from tests.session.checks import assert_keeps_secrets, raises
 from tests.session.fake import (
     ACCOUNT,
     DEVICES,
@@ -40,6 +40,7 @@ from thingspace_async.errors import (
     InvalidRequest,
     SessionClosed,
     SessionMisused,
+    ThingSpaceError,
     Unauthorized,
 )
 
@@ -155,6 +156,9 @@ async def test_a_log_in_answer_that_holds_no_token_is_unreadable(
         head(200, 4, {"Content-Encoding": "gzip"}) + b"junk",
         b"HTTP/1.1 200 OK\r\nContent-Le",
         b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1_000_000,
+        b"HTTP/1.1 200 OK\r\n" + b"X: x\r\n" * 100_000,
+        b"HTTP/1.1 2000 OK\r\n\r\n",
         b"SSH-2.0-OpenSSH_9.6\r\n",
         b"",
     ],
@@ -176,6 +180,14 @@ async def test_a_refused_key_is_told_as_such_and_no_password_is_sent(platform: P
     assert str(caught).startswith(f"[{status}] oauth.token: no such key; check client_id and client_secret")
     assert caught.error.code == "invalid_client"
     assert [call.key for call in platform.calls] == [TOKEN]
+
+
+@pytest.mark.parametrize("status", [101, 204, 205, 300, 304, 600, 999])
+async def test_an_odd_status_is_a_typed_error_and_no_hang(session: Session, platform: Platform, status: int) -> None:
+    platform.on(ACCOUNT, raw(head(status, 0, {"Connection": "upgrade", "Upgrade": "x"} if status == 101 else {})))
+    with pytest.raises(ThingSpaceError) as caught:
+        await session.with_options(timeout=1, retries=0).accounts.get(NAME)
+    assert_keeps_secrets(caught.value)
 
 
 # Redirects
@@ -357,6 +369,24 @@ async def test_unknown_values_and_fields_are_no_fault(session: Session, platform
     result = await session.accounts.request_status(NAME, "1")
     assert result.status == "Dreaming"
     assert isinstance(result.status, RequestStatus)
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, str(2**64), "-1", "1.5", "\u00b2", "", None])
+async def test_a_way_on_that_is_no_number_is_an_error(session: Session, platform: Platform, number: str | None) -> None:
+    device = {"extendedAttributes": [{"key": "DeviceId", "value": number}]}
+    platform.always(DEVICES, answer(202, {"devices": [device]}))
+    with raises(AnswerUnreadable):
+        [found async for found in session.devices.list()]
+    assert platform.count(DEVICES) == 1
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "-1", "1.5", "", "5&next=6"])
+async def test_a_location_without_a_number_is_an_error(session: Session, platform: Platform, number: str) -> None:
+    key = f"GET /api/m2m/v1/leads/{NAME}"
+    platform.always(key, answer(202, {"leads": [], "hasMoreData": True}, {"Location": f"/leads/x?next={number}"}))
+    with raises(AnswerUnreadable):
+        [lead async for lead in session.accounts.leads(NAME)]
+    assert platform.count(key) == 1
 
 
 async def test_a_page_that_promises_more_without_a_way_on_is_an_error(session: Session, platform: Platform) -> None:

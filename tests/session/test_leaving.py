@@ -318,6 +318,23 @@ async def test_a_call_that_meets_the_log_out_starts_no_other_session(platform: P
     assert platform.count(LOG_IN) == 1
 
 
+async def test_a_log_in_under_way_when_the_session_closes_leaves_no_session_behind(platform: Platform) -> None:
+    gate = asyncio.Event()
+    session = await platform.session().open()
+    platform.expire_session()
+    platform.on(LOG_IN, after(gate, answer(200, {"sessionToken": "hush-late"})))
+    call = asyncio.create_task(session.accounts.get(NAME))
+    await platform.until_seen(LOG_IN, 2)
+    platform.tokens.add("hush-late")
+    closing = asyncio.create_task(session.close())
+    await asyncio.sleep(0.02)
+    gate.set()
+    await closing
+    await asyncio.wait([call])
+    call.exception()
+    assert [sent.token for sent in platform.seen(LOG_OUT)] == ["hush-late"]
+
+
 async def test_two_that_close_at_once_log_out_once(platform: Platform) -> None:
     session = await platform.session().open()
     await asyncio.gather(session.close(), session.close(), session.close())

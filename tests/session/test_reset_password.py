@@ -384,6 +384,20 @@ async def test_calls_go_on_during_a_reset(session: Session, platform: Platform) 
     assert platform.count(ACCOUNT) == 1
 
 
+async def test_log_in_during_a_reset_waits_for_the_new_password(session: Session, platform: Platform) -> None:
+    gate = asyncio.Event()
+    platform.on(RESET, after(gate, chosen(platform)))
+    call = asyncio.create_task(session.reset_password())
+    await platform.until_seen(RESET)
+    other = asyncio.create_task(session.log_in())
+    await asyncio.wait([other], timeout=0.1)
+    gate.set()
+    await call
+    await other
+    assert [sent.json["password"] for sent in platform.seen(LOG_IN)][1:] == [NEW]
+    assert session.credentials.password.reveal() == NEW
+
+
 async def test_a_log_in_during_a_reset_does_not_send_a_password_that_has_just_died(
     session: Session, platform: Platform
 ) -> None:

@@ -114,7 +114,19 @@ async def test_a_longer_wait_than_we_are_ready_for_is_told_instead(session: Sess
     assert platform.count(ACCOUNT) == 1
 
 
-@pytest.mark.parametrize("value", ["soon", "-5", "", "1e9", "Wed, 21 Oct 1992 07:28:00 GMT", "9" * 5000])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "soon",
+        "-5",
+        "",
+        "1e9",
+        "Wed, 21 Oct 1992 07:28:00 GMT",
+        "9" * 5000,
+        "Mon, 01 Jan 0001 00:00:00 -0000",
+        "Fri, 31 Dec 9999 23:59:59 -2359",
+    ],
+)
 async def test_an_odd_retry_after_is_no_crash(session: Session, platform: Platform, value: str) -> None:
     platform.always(ACCOUNT, answer(429, b"", {"Retry-After": value}))
     with raises(RateLimited):

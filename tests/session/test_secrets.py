@@ -91,6 +91,17 @@ async def test_a_secret_on_the_edge_of_what_is_read_of_a_page_is_blotted_out_who
         await session.accounts.get(NAME)
 
 
+async def test_a_secret_that_begins_with_another_is_blotted_out_whole(platform: Platform) -> None:
+    platform.password = "hush-long"
+    token = f"{platform.password}-and-token"
+    platform.on(LOG_IN, answer(200, {"sessionToken": token}))
+    async with platform.session() as session:
+        platform.on(ACCOUNT, answer(404, {"errorCode": "X", "errorMessage": f"you sent {token}"}))
+        with raises(NotFound, "and-token"):
+            await session.accounts.get(NAME)
+        platform.tokens.add(token)
+
+
 async def test_an_echoed_key_is_blotted_out_in_its_header_form_too(platform: Platform) -> None:
     _, pair = platform.secrets
     platform.on(TOKEN, answer(401, {"error": "invalid_client", "error_description": f"bad header Basic {pair}"}))

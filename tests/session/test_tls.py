@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import aiohttp
@@ -10,7 +11,7 @@ import pytest
 from tests.session.certificate import Identity, identity
 from tests.session.checks import raises
 from tests.session.fake import LOG_OUT, NAME, Platform, running
-from thingspace_async import Environment
+from thingspace_async import Environment, Session
 from thingspace_async.errors import RequestNotSent
 
 
@@ -58,6 +59,18 @@ async def test_a_connectors_own_ssl_context_is_used(ours: Identity) -> None:
 async def test_checks_can_be_switched_off_for_this_machine_alone(ours: Identity) -> None:
     async with running(Platform(ssl=ours.server)) as platform, platform.session(ssl=False) as session:
         await session.accounts.get(NAME)
+
+
+async def test_a_failed_handshake_is_told_as_such() -> None:
+    async def answer_in_clear(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer_in_clear, "127.0.0.1", 0) as server:
+        environment = Environment.at(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        with raises(RequestNotSent) as caught:
+            await Session(Platform().credentials(), retries=0, environment=environment).open()
+    assert "SSL" in str(caught)
 
 
 async def test_https_to_a_server_that_speaks_no_tls_is_not_sent(platform: Platform) -> None:
