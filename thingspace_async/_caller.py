@@ -79,9 +79,10 @@ class Secrets:
 
     def redact(self, text: str) -> str:
         """Blot out the secrets in a text, in the spellings of JSON, HTML and URLs too."""
-        for secret in self._known:
-            for spelling in _spellings(secret):
-                text = text.replace(spelling.reveal(), "**********")
+        # The longest first: one may begin with another.
+        spellings = {spelling for secret in self._known for spelling in _spellings(secret)}
+        for spelling in sorted(spellings, key=lambda one: len(one.reveal()), reverse=True):
+            text = text.replace(spelling.reveal(), "**********")
         return text
 
 
@@ -118,7 +119,7 @@ class Engine:
         self.reset: asyncio.Task[Secret] | None = None
         self.oauth: TokenKeeper
         self.session: TokenKeeper
-        self._headers: tuple[Secret, Secret | None, HiddenHeaders] | None = None
+        self.tokens = Tokens(self)
 
     def check_usable(self) -> None:
         """Raise unless calls can be made here and now."""
@@ -141,25 +142,17 @@ class Engine:
             raise SessionClosed("the session was closed under the call: open a new Session")
         return await self.session.get()
 
-    def bearer_headers(self, oauth: Secret, session: Secret | None) -> HiddenHeaders:
-        """Return the headers of a call; made once for each pair of tokens."""
-        kept = self._headers
-        if kept is not None and kept[0] is oauth and kept[1] is session:
-            return kept[2]
-        self.secrets.note(oauth)
-        headers = HiddenHeaders(_PLAIN_HEADERS)
-        headers["Authorization"] = f"Bearer {oauth.reveal()}"
-        if session is not None:
-            self.secrets.note(session)
-            headers["VZ-M2M-Token"] = session.reveal()
-        self._headers = (oauth, session, headers)
-        return headers
+    def drop(self, kind: TokenKind | None, headers: HiddenHeaders) -> None:
+        """Forget the token that an answer to these headers rejected, unless there is a newer one."""
+        if kind == "oauth" and headers.oauth is not None:
+            self.oauth.reject(headers.oauth)
+        elif kind == "session" and headers.session is not None:
+            self.session.reject(headers.session)
 
     def forget_tokens(self) -> None:
-        """Forget both tokens, and the headers made of them."""
+        """Forget both tokens."""
         self.oauth.forget()
         self.session.forget()
-        self._headers = None
 
     async def reported_exchange(self, wire: Wire, headers: HiddenHeaders, tries: int) -> Answer:
         """Send once, and tell the hook and the log."""
@@ -214,9 +207,10 @@ class Engine:
         """
         started = time.monotonic()
         tries = retried = 0
+        renewable = proof.renewable
         while True:
             # Outside of the `try`: to get a token is a call of its own, with retries of its own.
-            headers = await proof.headers()
+            headers = proof.ready or await proof.headers()
             tries += 1
             failure: ThingSpaceError
             try:
@@ -233,7 +227,10 @@ class Engine:
                 failure = api_error(
                     wire.operation, answer.status, answer.headers, answer.body, tries=tries, redact=self.secrets.redact
                 )
-                if (final is None or not final(failure)) and proof.renew(failure):
+                kind = rejected_token(failure)
+                if kind in renewable and not (final is not None and final(failure)):
+                    renewable -= {kind}  # Once for each kind of token and call: never a loop.
+                    self.drop(kind, headers)
                     continue
             wait = delay_before_retry(
                 policy,
@@ -264,38 +261,44 @@ _OAUTH_ONLY: Final[frozenset[TokenKind]] = frozenset({"oauth"})
 
 
 class Tokens:
-    """What one call authorizes itself with; each kind of token is renewed at most once for it."""
+    """What calls authorize themselves with: both tokens, the OAuth token alone, or it and a session that is to end."""
 
     def __init__(self, engine: Engine, *, session: bool = True, ending: Secret | None = None) -> None:
         self._engine = engine
         self._follows_session = session and ending is None
-        self._oauth: Secret | None = None
-        self._session = ending
-        self._renewable = _BOTH if self._follows_session else _OAUTH_ONLY
+        self._ending = ending
+        self._made: HiddenHeaders | None = None
+        self.renewable = _BOTH if self._follows_session else _OAUTH_ONLY
+
+    @property
+    def ready(self) -> HiddenHeaders | None:
+        """The headers that were made last, while their tokens are good: all that a call in the steady state needs."""
+        made, engine = self._made, self._engine
+        if made is None or made.oauth is not engine.oauth.current:
+            return None
+        return made if not self._follows_session or made.session is engine.session.current else None
 
     async def headers(self) -> HiddenHeaders:
         """Return the headers with the tokens, which are fetched if need be."""
         engine = self._engine
-        self._oauth = engine.oauth.current or await engine.oauth.get()
-        if self._follows_session:
-            self._session = engine.session.current or await engine.session_token()
-        return engine.bearer_headers(self._oauth, self._session)
-
-    def renew(self, error: ApiError, /) -> bool:
-        """Drop the token that an error rejects; say whether to send the call again with a new one."""
-        kind = rejected_token(error)
-        if kind is None or kind not in self._renewable:
-            return False
-        self._renewable -= {kind}
-        if kind == "oauth" and self._oauth is not None:
-            self._engine.oauth.reject(self._oauth)
-        elif kind == "session" and self._session is not None:
-            self._engine.session.reject(self._session)
-        return True
+        oauth = await engine.oauth.get()
+        session = await engine.session_token() if self._follows_session else self._ending
+        made = HiddenHeaders(_PLAIN_HEADERS)
+        made.oauth, made.session = oauth, session
+        engine.secrets.note(oauth)
+        made["Authorization"] = f"Bearer {oauth.reveal()}"
+        if session is not None:
+            engine.secrets.note(session)
+            made["VZ-M2M-Token"] = session.reveal()
+        self._made = made
+        return made
 
 
 class ApplicationKey:
     """The application's key and secret, for the OAuth server."""
+
+    ready: HiddenHeaders | None = None
+    renewable: frozenset[TokenKind] = frozenset()
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -311,10 +314,6 @@ class ApplicationKey:
         headers["Content-Type"] = "application/x-www-form-urlencoded"
         headers["Authorization"] = f"Basic {encoded.reveal()}"
         return headers
-
-    def renew(self, _: ApiError, /) -> bool:
-        """Say that there is nothing to renew."""
-        return False
 
 
 def read_answer(operation: Operation[Any, R], answer: Answer, tries: int) -> R:
@@ -349,12 +348,22 @@ class Caller:
         body: Q | None = None,
         path: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
-    ) -> Reply[R]:
+    ) -> R:
         """Send an operation with both tokens and return its typed answer."""
+        return (await self.reply(operation, body, path, query)).value
+
+    async def reply(
+        self,
+        operation: Operation[Q, R],
+        body: Q | None = None,
+        path: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Reply[R]:
+        """Send an operation with both tokens and return its typed answer with status and headers."""
         engine = self.engine
         engine.check_usable()
         wire = self.wire(operation, None if body is None else _codec.dump(body), path=path, query=query)
-        answer, tries = await engine.perform(wire, Tokens(engine), self.policy, repeatable=operation.repeatable)
+        answer, tries = await engine.perform(wire, engine.tokens, self.policy, repeatable=operation.repeatable)
         return Reply(answer.status, answer.headers, read_answer(operation, answer, tries))
 
     def wire(

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from thingspace_async._caller import Caller, Reply
 from thingspace_async._operation import Operation
 from thingspace_async.errors import AnswerUnreadable, SessionClosed
 
-__all__ = ["Namespace", "next_from_location"]
+__all__ = ["Namespace", "as_number", "next_from_location"]
 
-Q = TypeVar("Q")
-R = TypeVar("R")
 Page = TypeVar("Page")
 Item = TypeVar("Item")
 WayOn = TypeVar("WayOn")
@@ -25,26 +23,8 @@ class Namespace:
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
-
-    async def _send(
-        self,
-        operation: Operation[Q, R],
-        body: Q | None = None,
-        *,
-        path: Mapping[str, str] | None = None,
-        query: Mapping[str, str] | None = None,
-    ) -> R:
-        return (await self._caller.call(operation, body, path, query)).value
-
-    async def _reply(
-        self,
-        operation: Operation[Q, R],
-        body: Q | None = None,
-        *,
-        path: Mapping[str, str] | None = None,
-        query: Mapping[str, str] | None = None,
-    ) -> Reply[R]:
-        return await self._caller.call(operation, body, path, query)
+        self._send = caller.call
+        self._reply = caller.reply
 
     async def _walk(
         self,
@@ -89,10 +69,18 @@ def next_from_location(operation: Operation[Any, Any], reply: Reply[Any]) -> int
     """Read the `next` token of a Location header such as `/leads/0000123456-00001?next=123`."""
     location = reply.headers.get("Location", "")
     values = parse_qs(urlsplit(location).query).get("next", [])
-    if len(values) == 1 and values[0].isascii() and values[0].isdigit():
-        return int(values[0])
+    if len(values) == 1 and (way_on := as_number(values[0])) is not None:
+        return way_on
     raise AnswerUnreadable(
         "more is promised, but the Location header that would lead to it is missing or holds no `next`",
         operation=operation.name,
         status=reply.status,
     )
+
+
+def as_number(text: str | None) -> int | None:
+    """Read a whole number that fits 64 bits, on which all readers of JSON agree; None for any other text."""
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) <= _DIGITS else None
+
+
+_DIGITS: Final = 18

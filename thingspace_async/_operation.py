@@ -63,25 +63,25 @@ def fill_path(operation: Operation[Q, R], values: Mapping[str, str]) -> str:
 
     Raises InvalidRequest for a value that is no text, or that would lead to another path.
     """
-    return operation.path.format_map({name: _encode(operation.name, name, value) for name, value in values.items()})
-
-
-def _encode(operation: str, name: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise InvalidRequest(f"{operation}: {name} must be a str, not {type(value).__name__}")
-    encoded, fault = _checked(value)
-    if fault is not None:
-        raise InvalidRequest(f"{operation}: {name} {fault}")
-    return encoded
+    for name, value in values.items():
+        if not isinstance(value, str):
+            raise InvalidRequest(f"{operation.name}: {name} must be a str, not {type(value).__name__}")
+    return _filled(operation.name, operation.path, tuple(values.items()))
 
 
 @lru_cache(maxsize=1024)  # Nearly every call of an application names the same few accounts.
-def _checked(value: str) -> tuple[str, str | None]:
-    """Return a value as a segment of a path, or what is wrong with it."""
+def _filled(operation: str, path: str, values: tuple[tuple[str, str], ...]) -> str:
+    for name, value in values:
+        if (fault := _fault_of(value)) is not None:
+            raise InvalidRequest(f"{operation}: {name} {fault}")
+    return path.format_map({name: quote(value, safe="") for name, value in values})
+
+
+def _fault_of(value: str) -> str | None:
     if not value:
-        return "", "must not be empty"
+        return "must not be empty"
     if not value.isprintable():
-        return "", "holds a control character, such as a line end, or another that cannot be printed: strip it"
+        return "holds a control character, such as a line end, or another that cannot be printed: strip it"
     if not _DOTS.isdisjoint(value.replace("\\", "/").split("/")):
-        return "", "has a `.` or `..` segment, which would lead to another path"
-    return quote(value, safe=""), None
+        return "has a `.` or `..` segment, which would lead to another path"
+    return None

@@ -16,7 +16,7 @@ import attrs
 
 from thingspace_async import _codec
 from thingspace_async._auth import Token, TokenKeeper, rejected_token
-from thingspace_async._caller import Caller, Engine, Exchange, Tokens
+from thingspace_async._caller import Caller, Engine, Exchange
 from thingspace_async._environment import Credentials, Environment
 from thingspace_async._operation import Method, Operation
 from thingspace_async._retry import RetryPolicy
@@ -126,7 +126,8 @@ class Session:
         self._engine.session = TokenKeeper(lambda: management.log_in(self._engine.credentials))
 
     def __repr__(self) -> str:
-        return f"<Session at {self._engine.environment.name}, {self._engine.state}>"
+        engine: Engine | None = getattr(self, "_engine", None)  # None when an option was refused.
+        return "<Session>" if engine is None else f"<Session at {engine.environment.name}, {engine.state}>"
 
     # Opening and leaving
 
@@ -143,8 +144,9 @@ class Session:
         engine.loop = asyncio.get_running_loop()
         try:
             engine.transport.open()
-            await self._start(engine.credentials, force=force)
-            engine.state = "open"
+            await self._start(None, force=force)
+            if engine.state == "opening":  # And not closed by somebody in the moment of the answer.
+                engine.state = "open"
         finally:
             if engine.state != "open":
                 engine.state = "closed"
@@ -191,11 +193,12 @@ class Session:
 
     async def _log_out_quietly(self, error: BaseException | None) -> None:
         """Log out, letting nothing but cancellation escape: the token dies by itself in 20 minutes."""
-        if (token := self._engine.session.held) is None:
-            return
+        session = self._engine.session
         try:
-            async with asyncio.timeout(_LEAVE_WITHIN):
-                await self._management(_NO_RETRY).log_out(token)
+            # Exclusively: a log-in that is under way would leave a session behind on the platform.
+            async with asyncio.timeout(_LEAVE_WITHIN), session.exclusive():
+                if session.held is not None:
+                    await self._management(_NO_RETRY).log_out(session.held)
         except (ThingSpaceError, TimeoutError) as failure:
             if isinstance(failure, ApiError) and rejected_token(failure) == "session":
                 return  # It had expired, which is what we wanted.
@@ -216,18 +219,19 @@ class Session:
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/start-connectivity-management-session.html
         """
         engine = self._engine
-        known = engine.credentials
+        known = None
         if password is not None:
             password = Secret(password)  # Hidden before anything can fail, as this frame's locals may be shown.
-            known = attrs.evolve(known, password=password)
+            known = attrs.evolve(engine.credentials, password=password)
         engine.check_usable()
         return LogInResult(session_token=await self._start(known, force=force))
 
-    async def _start(self, known: Credentials, *, force: bool) -> Secret:
-        """Log in with certain credentials, which the session keeps if they are accepted."""
+    async def _start(self, other: Credentials | None, *, force: bool) -> Secret:
+        """Log in, with other credentials if given, which the session keeps if they are accepted."""
         engine = self._engine
 
         async def fetch() -> Token:
+            known = other or engine.credentials  # Read only now: a reset that was waited for has changed them.
             token = await self._management(self._caller.policy).log_in(known, force=force)
             engine.credentials = known
             return token
@@ -344,7 +348,7 @@ class Session:
         name = f"{method} {checked.partition('?')[0]}"
         operation = Operation(name, method, checked, NoneType, NoneType, repeatable=repeatable)
         wire = self._caller.wire(operation, None if json is None else _codec.dump(json), query=query)
-        answer, _ = await engine.perform(wire, Tokens(engine), self._caller.policy, repeatable=repeatable)
+        answer, _ = await engine.perform(wire, engine.tokens, self._caller.policy, repeatable=repeatable)
         return Response(status=answer.status, headers=answer.headers, body=answer.body)
 
     # Products, each loaded when it is first used

@@ -10,7 +10,6 @@ import asyncio
 import os
 import ssl as ssl_module
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
@@ -18,6 +17,7 @@ import attrs
 from multidict import CIMultiDict
 from yarl import URL
 
+from thingspace_async._types import Secret
 from thingspace_async.errors import (
     AnswerLost,
     AnswerTimedOut,
@@ -30,13 +30,17 @@ from thingspace_async.errors import (
 )
 
 if TYPE_CHECKING:
+    from aiohttp.client import _RequestContextManager
     from aiohttp.client_middlewares import ClientHandlerType
 
 __all__ = ["Answer", "HiddenHeaders", "Limits", "Transport", "Wire"]
 
 
 class HiddenHeaders(CIMultiDict[str]):
-    """Headers that keep their tokens out of reprs."""
+    """Headers that keep their tokens out of reprs, and know which tokens those are."""
+
+    oauth: Secret | None = None
+    session: Secret | None = None
 
     def __repr__(self) -> str:
         return f"<headers {', '.join(self)}>"
@@ -160,7 +164,6 @@ class Transport:
 
     async def exchange(self, wire: Wire, headers: HiddenHeaders) -> Answer:
         """Send one request and read its whole answer, whatever its status."""
-        failure: ThingSpaceError
         try:
             if self._free.locked():
                 await self._wait_for_connection(wire)
@@ -172,7 +175,7 @@ class Transport:
             finally:
                 self._free.release()
         except _TooLarge as large:
-            failure = AnswerUnreadable(
+            failure: ThingSpaceError = AnswerUnreadable(
                 f"larger than {self._max_body:,} bytes, where reading stopped; raise max_body if that is too few",
                 operation=wire.operation,
                 status=large.status,
@@ -194,7 +197,7 @@ class Transport:
         except TimeoutError:
             raise _NoConnectionFree from None
 
-    def _request(self, wire: Wire, headers: HiddenHeaders) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    def _request(self, wire: Wire, headers: HiddenHeaders) -> _RequestContextManager:
         session = self._session
         if session is None or session.closed:
             raise RuntimeError
@@ -295,7 +298,10 @@ def _plain_reason(error: BaseException) -> str:
 def _system_reason(error: Any) -> str:
     system: OSError = getattr(error, "os_error", error)
     # asyncio writes its own text where the system's would be, but keeps the number.
-    return os.strerror(system.errno) if system.errno else type(system).__name__
+    # The numbers of TLS errors are its own.
+    if system.errno and not isinstance(system, ssl_module.SSLError):
+        return os.strerror(system.errno)
+    return system.strerror or type(system).__name__
 
 
 # A subclass stands before its base.

@@ -209,7 +209,7 @@ def test_bad_variables_tell_nothing_of_the_others(monkeypatch: pytest.MonkeyPatc
 async def test_nothing_that_a_user_can_print_tells_a_secret(session: Session, platform: Platform) -> None:
     told = [session, session.credentials, session._engine, session._engine.oauth, session._engine.session]
     result = await session.log_in()
-    for one in (*told, result, result.session_token, session._engine.bearer_headers(result.session_token, None)):
+    for one in (*told, result, result.session_token, await session._engine.tokens.headers()):
         assert "hush" not in f"{one!r} {one!s} {one}"
 
 

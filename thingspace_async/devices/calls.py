@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from thingspace_async._namespace import Namespace
+from thingspace_async._namespace import Namespace, as_number
 from thingspace_async._operation import Operation
 from thingspace_async._types import DeviceId
 from thingspace_async.devices.models import AccountDeviceListRequest, AccountDeviceListResult, Device
@@ -104,10 +104,10 @@ def _last_number(page: AccountDeviceListResult) -> int:
     """
     if not page.devices:
         raise _no_way_on("the page is empty", "devices")
-    number = page.devices[-1].extended_attribute("DeviceId")
-    if number is None or not (number.isascii() and number.isdigit()):
+    number = as_number(page.devices[-1].extended_attribute("DeviceId"))
+    if number is None:
         raise _no_way_on("its attribute DeviceId is missing or no number")
-    return int(number)
+    return number
 
 
 def _no_way_on(reason: str, path: str = "devices[-1].extendedAttributes") -> AnswerUnreadable:

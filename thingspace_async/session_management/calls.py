@@ -122,7 +122,7 @@ class SessionManagement:
         """Have the platform choose a new password; `old` is worth nothing from then on."""
         self._engine.secrets.note(old)
         wire = self._caller.wire(RESET_PASSWORD, _codec.dump(SessionResetPasswordRequest(old_password=old)))
-        answer, tries = await self._perform(wire, Tokens(self._engine), RESET_PASSWORD.repeatable)
+        answer, tries = await self._perform(wire, self._engine.tokens, RESET_PASSWORD.repeatable)
         new = read_answer(RESET_PASSWORD, answer, tries).new_password
         if not new.reveal():
             raise AnswerUnreadable(
