@@ -350,7 +350,8 @@ class Caller:
         query: Mapping[str, str] | None = None,
     ) -> R:
         """Send an operation with both tokens and return its typed answer."""
-        return (await self.reply(operation, body, path, query)).value
+        answer, tries = await self._perform(operation, body, path, query)
+        return read_answer(operation, answer, tries)
 
     async def reply(
         self,
@@ -360,11 +361,21 @@ class Caller:
         query: Mapping[str, str] | None = None,
     ) -> Reply[R]:
         """Send an operation with both tokens and return its typed answer with status and headers."""
+        answer, tries = await self._perform(operation, body, path, query)
+        return Reply(answer.status, answer.headers, read_answer(operation, answer, tries))
+
+    def _perform(
+        self,
+        operation: Operation[Q, R],
+        body: Q | None,
+        path: Mapping[str, str] | None,
+        query: Mapping[str, str] | None,
+    ) -> Coroutine[Any, Any, tuple[Answer, int]]:
+        # No coroutine of its own: each costs something at every step of the ones below it.
         engine = self.engine
         engine.check_usable()
         wire = self.wire(operation, None if body is None else _codec.dump(body), path=path, query=query)
-        answer, tries = await engine.perform(wire, engine.tokens, self.policy, repeatable=operation.repeatable)
-        return Reply(answer.status, answer.headers, read_answer(operation, answer, tries))
+        return engine.perform(wire, engine.tokens, self.policy, repeatable=operation.repeatable)
 
     def wire(
         self,

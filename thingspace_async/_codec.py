@@ -212,6 +212,8 @@ def _emit_value(source: _Source, depth: int, kind: Any, var: str, *, null: str |
             if inner not in _SCALARS:
                 add(depth + 1, f"{var}[i_{depth}] = v_{depth}")
         add(depth, f"{var} = tuple({var})")
+    elif _is_flat(kind):
+        _emit_object(source, depth, kind, var)
     else:
         add(depth, f"{var} = {_conversion(source, kind, var)}")
 
@@ -244,37 +246,52 @@ def _nested(work: str, cls: type, find: Callable[[type], Callable[..., Any]]) ->
 
 def _make_loader(cls: type) -> Callable[..., Any]:
     source = _Source()
-    fields = _fields(cls)
     source.add(0, "def load(data, _=None):")
-    source.add(1, "if data.__class__ is not dict: raise Mismatch('')")
-    source.add(1, "get = data.get")
-    for field in fields:
-        if (also := field.metadata.get("also")) is not None:
-            name = wire_name(field)
-            source.add(1, f"if get({name!r}) is None and {also!r} in data: data[{name!r}] = data[{also!r}]")
-        kind, nullable = _without_none(field.type)
-        var, key = f"f_{field.name}", wire_name(field)
-        if field.default is UNSET:
-            unset = source.name("unset", UNSET)
-            source.add(1, f"{var} = get({key!r}, {unset})")
-            source.add(1, f"if {var} is not {unset}:")
-            _emit_value(source, 2, kind, var, null="None" if nullable else unset)
-        elif field.default is attrs.NOTHING and nullable:
-            source.add(1, f"if {key!r} not in data: raise Mismatch('')")
-            source.add(1, f"{var} = data[{key!r}]")
-            _emit_value(source, 1, kind, var, null="None")
-        else:
-            source.add(1, f"{var} = get({key!r})")
-            _emit_value(source, 1, kind, var, null=_null_of(source, field))
-    arguments = [f"f_{field.name}" for field in fields]
-    if (twin := _twin(cls, fields)) is None:
-        words = ", ".join(f"{field.alias}={var}" for field, var in zip(fields, arguments, strict=True))
-        source.add(1, f"return {source.name('new', cls)}({words})")
-    else:
-        source.add(1, f"made = {source.name('twin', twin)}({', '.join(arguments)})")
-        source.add(1, f"made.__class__ = {source.name('cls', cls)}")
-        source.add(1, "return made")
+    _emit_object(source, 1, cls, "data")
+    source.add(1, "return data")
     return source.build("load", cls.__name__)
+
+
+def _emit_object(source: _Source, depth: int, cls: type, var: str) -> None:
+    """Emit the lines that turn the dict in `var` into an object of a class."""
+    fields = _fields(cls)
+    source.add(depth, f"if {var}.__class__ is not dict: raise Mismatch('')")
+    source.add(depth, f"{var}_get = {var}.get")
+    for field in fields:
+        _emit_field(source, depth, field, var)
+    if not _sets_fields_only(cls, fields):
+        words = ", ".join(f"{field.alias}={var}_{field.name}" for field in fields)
+        source.add(depth, f"{var} = {source.name('new', cls)}({words})")
+        return
+    source.add(depth, f"{var} = {source.name('make', object.__new__)}({source.name('twin', _twin(cls))})")
+    for field in fields:
+        source.add(depth, f"{var}.{field.name} = {var}_{field.name}")
+    source.add(depth, f"{var}.__class__ = {source.name('cls', cls)}")
+
+
+def _emit_field(source: _Source, depth: int, field: attrs.Attribute[Any], data: str) -> None:
+    """Emit the lines that read one field of the dict in `data` into a variable of its own."""
+    key, var = wire_name(field), f"{data}_{field.name}"
+    if (also := field.metadata.get("also")) is not None:
+        source.add(depth, f"if {data}_get({key!r}) is None and {also!r} in {data}: {data}[{key!r}] = {data}[{also!r}]")
+    kind, nullable = _without_none(field.type)
+    if field.default is UNSET:
+        unset = source.name("unset", UNSET)
+        source.add(depth, f"{var} = {data}_get({key!r}, {unset})")
+        source.add(depth, f"if {var} is not {unset}:")
+        _emit_value(source, depth + 1, kind, var, null="None" if nullable else unset)
+    elif field.default is attrs.NOTHING and nullable:
+        source.add(depth, f"if {key!r} not in {data}: raise Mismatch('')")
+        source.add(depth, f"{var} = {data}[{key!r}]")
+        _emit_value(source, depth, kind, var, null="None")
+    else:
+        source.add(depth, f"{var} = {data}_get({key!r})")
+        _emit_value(source, depth, kind, var, null=_null_of(source, field))
+
+
+def _is_flat(kind: Any) -> bool:
+    """Say whether a class holds nothing but scalars, so that its lines may stand in its owner's function."""
+    return attrs.has(kind) and all(_without_none(field.type)[0] in _SCALARS for field in _fields(kind))
 
 
 def _factory_of(field: attrs.Attribute[Any]) -> Callable[[], Any] | None:
@@ -293,27 +310,21 @@ def _null_of(source: _Source, field: attrs.Attribute[Any]) -> str | None:
     return source.name("default", field.default)
 
 
-def _twin(cls: type, fields: tuple[attrs.Attribute[Any], ...]) -> type | None:
-    """Make a subclass of a model that sets its fields directly, to be built in its stead and then turned into it.
+def _sets_fields_only(cls: type, fields: tuple[attrs.Attribute[Any], ...]) -> bool:
+    """Say whether constructing a model does nothing but set its fields."""
+    plain = all(field.init and field.validator is None and field.converter is None for field in fields)
+    return "__slots__" in cls.__dict__ and plain and not hasattr(cls, "__attrs_post_init__")
+
+
+@cache
+def _twin(cls: type) -> type:
+    """Make a subclass of a model whose fields can be set, to be built in its stead and then turned into it.
 
     A frozen class sets each field through a function call; the twin does not, and as it adds nothing to the layout its
-    `__class__` may be set to the model's. That halves the cost of an object. None where construction has work of its
-    own to do.
+    `__class__` may be set to the model's. That halves the cost of an object.
     """
-    plain = all(field.init and field.validator is None and field.converter is None for field in fields)
-    if "__slots__" not in cls.__dict__ or not plain or hasattr(cls, "__attrs_post_init__"):
-        return None
-    source = _Source()
-    source.names.update(cls=cls, set_plainly=object.__setattr__, delete_plainly=object.__delattr__)
-    source.add(0, "class Twin(cls):")
-    source.add(1, "__slots__ = ()")
-    source.add(1, "__setattr__ = set_plainly")
-    source.add(1, "__delattr__ = delete_plainly")
-    source.add(1, f"def __init__({', '.join(['self', *(field.name for field in fields)])}):")
-    source.add(2, "pass")
-    for field in fields:
-        source.add(2, f"self.{field.name} = {field.name}")
-    return typing.cast(type, source.build("Twin", cls.__name__))
+    plainly = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
+    return type(cls.__name__, (cls,), {"__slots__": (), **plainly})
 
 
 def _make_dumper(cls: type) -> Callable[[Any], dict[str, Any]]:

@@ -10,7 +10,7 @@ import asyncio
 import os
 import ssl as ssl_module
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import aiohttp
 import attrs
@@ -30,7 +30,6 @@ from thingspace_async.errors import (
 )
 
 if TYPE_CHECKING:
-    from aiohttp.client import _RequestContextManager
     from aiohttp.client_middlewares import ClientHandlerType
 
 __all__ = ["Answer", "HiddenHeaders", "Limits", "Transport", "Wire"]
@@ -58,8 +57,7 @@ class Limits:
 
     def __attrs_post_init__(self) -> None:
         # The time to connect must end first, so that a time-out says whether the request may have been sent.
-        connect = min(self.connect, self.answer * 0.9)
-        timeout = aiohttp.ClientTimeout(total=self.answer, connect=connect)
+        timeout = aiohttp.ClientTimeout(total=None, connect=min(self.connect, self.answer * 0.9))
         object.__setattr__(self, "client_timeout", timeout)
 
 
@@ -90,12 +88,6 @@ class _TooLarge(Exception):
         self.status = status
 
 
-class _CutOff(Exception):
-    def __init__(self, body: bytes, reason: Exception) -> None:
-        self.body = body
-        self.reason = reason
-
-
 class _BrokeOff(aiohttp.ClientError):
     """A connection broke under a request that must not be sent again."""
 
@@ -114,6 +106,57 @@ async def _send_once(request: aiohttp.ClientRequest, handler: ClientHandlerType)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         broke = _plain_reason(error)
     raise _BrokeOff(broke)
+
+
+class Deadlines:
+    """The time limits of all exchanges under way, on one timer of the event loop.
+
+    Does for each what asyncio.timeout does. But a timer of its own for each, as aiohttp makes it, costs a twelfth of a
+    whole call on loopback; here an exchange that ends in time touches no timer.
+    """
+
+    def __init__(self) -> None:
+        self._due: dict[asyncio.Task[Any], float] = {}
+        self._over: set[asyncio.Task[Any]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, task: asyncio.Task[Any], seconds: float) -> None:
+        """Give a task so many seconds until `stop`, and then cancel it."""
+        loop = task.get_loop()
+        self._due[task] = due = loop.time() + seconds
+        if self._timer is None or self._timer.when() > due:
+            self._wake_at(due, loop)
+
+    def stop(self, task: asyncio.Task[Any]) -> None:
+        """End a task's time."""
+        self._due.pop(task, None)
+        if self._over:
+            self._over.discard(task)
+
+    def is_over(self, task: asyncio.Task[Any]) -> bool:
+        """Say whether a task was cancelled because its time was over."""
+        return task in self._over
+
+    def end(self) -> None:
+        """End the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _wake_at(self, due: float, loop: asyncio.AbstractEventLoop) -> None:
+        self.end()
+        self._timer = loop.call_at(due, self._sweep, loop)
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        now = loop.time()
+        running = {task: due for task, due in self._due.items() if task not in self._over}
+        for task, due in running.items():
+            if due <= now:
+                self._over.add(task)
+                task.cancel()
+        if later := [due for due in running.values() if due > now]:
+            self._wake_at(min(later), loop)
 
 
 class Transport:
@@ -139,6 +182,7 @@ class Transport:
         self._connections = connections
         self._max_body = max_body
         self._free = asyncio.Semaphore(connections)
+        self._deadlines = Deadlines()
 
     def open(self) -> None:
         """Make the pool; needs the running event loop."""
@@ -158,54 +202,55 @@ class Transport:
 
     async def close(self) -> None:
         """Close what was opened here; what was passed in stays open."""
+        self._deadlines.end()
         session, self._session = self._session, None
         if session is not None and self._passed_in is None:
             await session.close()
 
     async def exchange(self, wire: Wire, headers: HiddenHeaders) -> Answer:
         """Send one request and read its whole answer, whatever its status."""
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        cancelled_before = task.cancelling()
+        received: list[bytes] = []
+        waiting = True
+        self._deadlines.start(task, wire.limits.answer)
         try:
-            if self._free.locked():
-                await self._wait_for_connection(wire)
-            else:
-                await self._free.acquire()
+            # Waited for here, and not in aiohttp's pool, where waiting would count as connecting.
+            await self._free.acquire()
+            waiting = False
             try:
-                async with self._request(wire, headers) as response:
-                    return Answer(response.status, response.headers, await self._read(response, keep=wire.once))
+                return await self._send(wire, headers, received)
             finally:
                 self._free.release()
+        except asyncio.CancelledError:
+            if not self._deadlines.is_over(task) or task.uncancel() > cancelled_before:
+                received.clear()  # It may hold a secret, and this frame's locals may be shown.
+                raise
+            failure = translate(_NoConnectionFree() if waiting else TimeoutError(), wire)
         except _TooLarge as large:
-            failure: ThingSpaceError = AnswerUnreadable(
+            failure = AnswerUnreadable(
                 f"larger than {self._max_body:,} bytes, where reading stopped; raise max_body if that is too few",
                 operation=wire.operation,
                 status=large.status,
             )
-        except _CutOff as cut:
-            failure = translate(cut.reason, wire)
-            if isinstance(failure, AnswerLost):
-                failure.body = cut.body
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as error:
             failure = translate(error, wire)
+        finally:
+            self._deadlines.stop(task)
+        if isinstance(failure, AnswerLost):
+            failure.body = b"".join(received)
+        received.clear()
         # Raised outside of the handler: else the error of aiohttp would be its context, headers and all.
         raise failure
 
-    async def _wait_for_connection(self, wire: Wire) -> None:
-        """Wait here, and not in aiohttp's pool, where waiting would count as connecting."""
-        try:
-            async with asyncio.timeout(wire.limits.answer):
-                await self._free.acquire()
-        except TimeoutError:
-            raise _NoConnectionFree from None
-
-    def _request(self, wire: Wire, headers: HiddenHeaders) -> _RequestContextManager:
-        session = self._session
-        if session is None or session.closed:
+    async def _send(self, wire: Wire, headers: HiddenHeaders, received: list[bytes]) -> Answer:
+        if (session := self._session) is None:
             raise RuntimeError
         options: dict[str, Any] = {}
         if wire.once and wire.method != "POST":
             # A request's middlewares replace the session's, and a passed-in session may have some.
             options["middlewares"] = (*getattr(session, "_middlewares", ()), _send_once)
-        return session.request(
+        async with session.request(
             wire.method,
             URL(wire.url, encoded=True),
             data=wire.data,
@@ -216,31 +261,33 @@ class Transport:
             allow_redirects=False,
             raise_for_status=False,
             **options,
-        )
+        ) as response:
+            length = response.content_length
+            if length is not None and length > self._max_body:
+                response.close()
+                raise _TooLarge(response.status)
+            if wire.once or length is None or "Content-Encoding" in response.headers:
+                body = await self._read_in_parts(response, received)
+            else:
+                body = await response.read()
+            return Answer(response.status, response.headers, body)
 
-    async def _read(self, response: aiohttp.ClientResponse, *, keep: bool) -> bytes:
-        """Read a body; what came before it broke off is kept where the answer cannot be asked for again."""
-        length = response.content_length
-        if length is not None and length > self._max_body:
-            response.close()
-            raise _TooLarge(response.status)
-        if not keep and length is not None and "Content-Encoding" not in response.headers:
-            return await response.read()
-        chunks: list[bytes] = []
+    async def _read_in_parts(self, response: aiohttp.ClientResponse, received: list[bytes]) -> bytes:
+        """Read a body that may outgrow the ceiling, or whose beginning is worth keeping if it breaks off."""
         size = 0
         try:
             async for chunk in response.content.iter_any():
-                chunks.append(chunk)
+                received.append(chunk)
                 size += len(chunk)
                 if size > self._max_body:
                     response.close()
                     raise _TooLarge(response.status)
-        except (aiohttp.ClientError, OSError) as error:
+        except aiohttp.ClientError:
             # What arrived in the last moment is still in the reader's buffer, which has no public door: it may be the
             # only trace of a new password.
-            rest = getattr(response.content, "_buffer", ())
-            raise _CutOff(b"".join([*chunks, *rest]), error) from None
-        return b"".join(chunks)
+            received.extend(getattr(response.content, "_buffer", ()))
+            raise
+        return b"".join(received)
 
 
 class _NoConnectionFree(aiohttp.ClientError):

@@ -117,6 +117,5 @@ def test_time_to_connect_ends_before_the_time_for_all() -> None:
     """Else a connection that never came about would be told as a lost answer."""
     for answer, connect in ((60.0, 10.0), (5.0, 10.0), (0.1, 10.0)):
         timeout = Limits(answer, connect).client_timeout
-        assert timeout.total == answer
         assert timeout.connect is not None
         assert timeout.connect < answer

@@ -1,0 +1,42 @@
+"""1,000 calls at once: calls per second, beside bare aiohttp with the same limit of connections."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+from statistics import median
+
+from benchmarks._clients import Call, sides
+from benchmarks._measure import Bar, Row, async_pairs
+from benchmarks._server import running
+
+__all__ = ["run"]
+
+_CALLS = 1000
+_PAIRS = 15
+
+
+def run() -> list[Row]:
+    """Measure bursts in turns; an error in any call would end the benchmark."""
+    return [asyncio.run(_run())]
+
+
+async def _run() -> Row:
+    with running() as server:
+        async with sides(server) as reads:
+            ours, bare = partial(_burst, reads.ours), partial(_burst, reads.bare)
+            await ours()
+            await bare()
+            measured = await async_pairs(ours, bare, count=_PAIRS, clock=time.perf_counter)
+    return Row(
+        what="1,000 at once, calls per second",
+        ours=f"{_CALLS / median(measured.ours):,.0f}/s",
+        floor=f"{_CALLS / median(measured.floor):,.0f}/s",
+        values=[theirs / own for own, theirs in zip(measured.ours, measured.floor, strict=True)],
+        bar=Bar(0.95, at_least=True),
+    )
+
+
+async def _burst(call: Call) -> None:
+    await asyncio.gather(*(call() for _ in range(_CALLS)))
