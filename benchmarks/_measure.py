@@ -50,7 +50,7 @@ class Row:
         if self.bar is not None:
             bar = f"{'>=' if self.bar.at_least else '<='} {self.bar.value:g} {self.unit}"
             met = "yes" if self.bar.met_by(found) else "NO"
-        return self.what, self.ours, self.floor, f"{found:.3g} {self.unit}", spread, bar, met
+        return self.what, self.ours, self.floor, f"{found:.4g} {self.unit}", spread, bar, met
 
 
 @attrs.frozen

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from types import NoneType
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 from urllib.parse import quote, urlencode
 
 import attrs
@@ -112,14 +112,14 @@ class Engine:
         self.environment = environment
         self.transport = transport
         self.on_exchange = on_exchange
-        self.secrets = Secrets()
-        self.state = "new"
+        self.secrets: Secrets = Secrets()
+        self.state: Literal["new", "opening", "open", "closing", "closed"] = "new"
         self.loop: asyncio.AbstractEventLoop | None = None
         self.tasks: set[asyncio.Task[Any]] = set()
         self.reset: asyncio.Task[Secret] | None = None
         self.oauth: TokenKeeper
         self.session: TokenKeeper
-        self.tokens = Tokens(self)
+        self.tokens: Tokens = Tokens(self)
 
     def check_usable(self) -> None:
         """Raise unless calls can be made here and now."""
@@ -268,7 +268,7 @@ class Tokens:
         self._follows_session = session and ending is None
         self._ending = ending
         self._made: HiddenHeaders | None = None
-        self.renewable = _BOTH if self._follows_session else _OAUTH_ONLY
+        self.renewable: frozenset[TokenKind] = _BOTH if self._follows_session else _OAUTH_ONLY
 
     @property
     def ready(self) -> HiddenHeaders | None:

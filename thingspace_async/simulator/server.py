@@ -62,7 +62,7 @@ class Simulator(Platform):
         self._counts: Counter[str] = Counter()
         self.received: deque[Received] = deque(maxlen=10_000)
         """The latest requests, oldest first."""
-        self.faults = Faults({operation.name for operation in self._handlers})
+        self.faults: Faults = Faults({operation.name for operation in self._handlers})
 
     @property
     def url(self) -> str:

@@ -83,16 +83,16 @@ class Platform:
         self.account_name = account_name
         self.assumptions = assumptions
         self.seed = seed
-        self.clock = Clock(start)
-        self.accounts = {account_name}
-        self.devices = Fleet(seed, start)
+        self.clock: Clock = Clock(start)
+        self.accounts: set[str] = {account_name}
+        self.devices: Fleet = Fleet(seed, start)
         """The devices of all accounts. What is set on one is what the platform answers from then on."""
         self.devices.add(account_name, devices, start - timedelta(days=900), timedelta(minutes=5))
         # From the seed, so that a simulator that is started again has the same credentials.
         draw = random.Random(seed)  # noqa: S311 - they protect nothing
-        self.client_id = str(uuid.UUID(int=draw.getrandbits(128), version=4))
-        self.client_secret = str(uuid.UUID(int=draw.getrandbits(128), version=4))
-        self.username = "simulated.user"
+        self.client_id: str = str(uuid.UUID(int=draw.getrandbits(128), version=4))
+        self.client_secret: str = str(uuid.UUID(int=draw.getrandbits(128), version=4))
+        self.username: str = "simulated.user"
         self.users: dict[str, User] = {}
         self.add_user(self.username, "".join(draw.choices(_ALPHANUMERIC, k=12)))
         self.sessions: dict[str, LiveSession] = {}
