@@ -403,3 +403,24 @@ async def test_a_fetch_may_be_any_function_that_returns_an_awaitable() -> None:
 
     wanted: Fetch = fetch
     assert (await TokenKeeper(wanted).get()).reveal() == "x"
+
+
+async def test_a_refused_replacement_is_not_the_failure_of_those_who_waited() -> None:
+    gate = asyncio.Event()
+
+    async def fetch() -> Token:
+        return Token(Secret("good"))
+
+    async def refused() -> Token:
+        await gate.wait()
+        raise LoginRefused("the other password is wrong", operation="session.log_in", status=400)
+
+    keeper = TokenKeeper(fetch)
+    replacing = asyncio.create_task(keeper.replace(refused))
+    await asyncio.sleep(0)
+    getting = asyncio.create_task(keeper.get())
+    await asyncio.sleep(0)
+    gate.set()
+    with pytest.raises(LoginRefused):
+        await replacing
+    assert (await getting).reveal() == "good"

@@ -360,3 +360,14 @@ def test_environments_at_the_same_url_are_equal_and_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
         one.bases["m2m"] = "https://evil.example"  # type: ignore[index]
     assert "api/m2m" not in repr(one)
+
+
+@pytest.mark.parametrize("url", ["https://h.example?", "https://h.example#", " https://h.example", "https://h example"])
+def test_a_base_url_that_would_swallow_the_path_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError):
+        Environment.at(url)
+
+
+def test_environments_travel() -> None:
+    known = Environment.production
+    assert pickle.loads(pickle.dumps(known)) == copy.deepcopy(known) == known

@@ -1,6 +1,7 @@
 """Errors: which one an answer becomes, what it shows, what it hides, and that it travels."""
 
 import copy
+import email.utils
 import json
 import pickle
 import time
@@ -419,3 +420,27 @@ def test_changing_a_copy_leaves_the_original_as_it_was() -> None:
     twin.tries = 9
     twin.message = "other"
     assert (error.tries, error.message) == (1, "cannot connect")
+
+
+@pytest.mark.parametrize("value", ["9" * 400, "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"])
+def test_an_absurd_retry_after_is_ignored(value: str) -> None:
+    assert api_error("x", 429, {"Retry-After": value}, b"").retry_after is None
+
+
+def test_retry_after_as_a_date_without_zone_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        later = email.utils.formatdate(time.time() + 90)
+        asked = api_error("x", 429, {"Retry-After": later}, b"").retry_after
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert later.endswith("-0000")
+    assert asked is not None
+    assert 80 < asked <= 90
+
+
+@pytest.mark.parametrize("body", [b" \r\n", b'{"errorMessage": "  "}', b"\x00\x00"])
+def test_a_blank_explanation_is_none(body: bytes) -> None:
+    assert api_error("x", 502, {}, body).message == "no explanation given"

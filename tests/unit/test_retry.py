@@ -170,3 +170,17 @@ def test_a_lost_answer_of_what_is_not_repeatable_is_never_sent_again(
     policy: RetryPolicy, retried: int, elapsed: float, jitter: float
 ) -> None:
     assert _delay(LOST, policy=policy, repeatable=False, retried=retried, elapsed=elapsed, jitter=jitter) is None
+
+
+def test_any_number_of_retries_can_be_counted() -> None:
+    assert (
+        delay_before_retry(
+            RetryPolicy(retries=5000),
+            RequestNotSent("m", operation="x"),
+            repeatable=False,
+            retried=1100,
+            elapsed=0,
+            jitter=lambda: 1.0,
+        )
+        == 30.0
+    )

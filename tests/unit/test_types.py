@@ -213,3 +213,8 @@ def test_shared_models_cannot_be_changed_and_travel(value: attrs.AttrsInstance) 
         with pytest.raises(attrs.exceptions.FrozenInstanceError):
             setattr(value, field.name, "other")
     assert pickle.loads(pickle.dumps(value)) == copy.deepcopy(value) == value
+
+
+def test_secrets_of_any_characters_compare() -> None:
+    assert Secret("\ud800") != Secret("x")
+    assert Secret("\ud800") == Secret("\ud800")

@@ -1,24 +1,15 @@
-"""Promises that the engine keeps once the reported faults are mended; each belongs into the file of its module."""
+"""The codec and the shapes that few models have: any JSON, objects by name, made defaults, second spellings, depth."""
 
 from __future__ import annotations
 
-import asyncio
-import copy
-import email.utils
-import pickle
-import time
 from typing import Any
 
 import attrs
 import orjson
 import pytest
 
-from thingspace_async._auth import Token, TokenKeeper
 from thingspace_async._codec import Mismatch, dump, load, wire
-from thingspace_async._environment import Environment
-from thingspace_async._retry import RetryPolicy, delay_before_retry
-from thingspace_async._types import UNSET, DeviceId, Secret, Unset
-from thingspace_async.errors import ConfigurationError, LoginRefused, RequestNotSent, api_error
+from thingspace_async._types import UNSET, DeviceId, Unset
 
 
 @attrs.frozen(kw_only=True)
@@ -100,78 +91,3 @@ def test_an_answer_nested_too_deeply_is_said_to_be_so() -> None:
 def test_an_html_page_behind_many_empty_lines_is_called_one() -> None:
     with pytest.raises(Mismatch, match="HTML"):
         load(b"\r\n" * 40 + b"<html></html>", DeviceId)
-
-
-@pytest.mark.parametrize("value", ["9" * 400, "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"])
-def test_an_absurd_retry_after_is_ignored(value: str) -> None:
-    assert api_error("x", 429, {"Retry-After": value}, b"").retry_after is None
-
-
-def test_retry_after_as_a_date_without_zone_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TZ", "Asia/Tokyo")
-    time.tzset()
-    try:
-        later = email.utils.formatdate(time.time() + 90)
-        asked = api_error("x", 429, {"Retry-After": later}, b"").retry_after
-    finally:
-        monkeypatch.undo()
-        time.tzset()
-    assert later.endswith("-0000")
-    assert asked is not None
-    assert 80 < asked <= 90
-
-
-@pytest.mark.parametrize("body", [b" \r\n", b'{"errorMessage": "  "}', b"\x00\x00"])
-def test_a_blank_explanation_is_none(body: bytes) -> None:
-    assert api_error("x", 502, {}, body).message == "no explanation given"
-
-
-def test_secrets_of_any_characters_compare() -> None:
-    assert Secret("\ud800") != Secret("x")
-    assert Secret("\ud800") == Secret("\ud800")
-
-
-@pytest.mark.parametrize("url", ["https://h.example?", "https://h.example#", " https://h.example", "https://h example"])
-def test_a_base_url_that_would_swallow_the_path_is_refused(url: str) -> None:
-    with pytest.raises(ConfigurationError):
-        Environment.at(url)
-
-
-def test_environments_travel() -> None:
-    known = Environment.production
-    assert pickle.loads(pickle.dumps(known)) == copy.deepcopy(known) == known
-
-
-async def test_a_refused_replacement_is_not_the_failure_of_those_who_waited() -> None:
-    gate = asyncio.Event()
-
-    async def fetch() -> Token:
-        return Token(Secret("good"))
-
-    async def refused() -> Token:
-        await gate.wait()
-        raise LoginRefused("the other password is wrong", operation="session.log_in", status=400)
-
-    keeper = TokenKeeper(fetch)
-    replacing = asyncio.create_task(keeper.replace(refused))
-    await asyncio.sleep(0)
-    getting = asyncio.create_task(keeper.get())
-    await asyncio.sleep(0)
-    gate.set()
-    with pytest.raises(LoginRefused):
-        await replacing
-    assert (await getting).reveal() == "good"
-
-
-def test_any_number_of_retries_can_be_counted() -> None:
-    assert (
-        delay_before_retry(
-            RetryPolicy(retries=5000),
-            RequestNotSent("m", operation="x"),
-            repeatable=False,
-            retried=1100,
-            elapsed=0,
-            jitter=lambda: 1.0,
-        )
-        == 30.0
-    )
