@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import html
 import json
 import logging
 import random
@@ -91,6 +90,8 @@ _SHORTEST_SECRET: Final = 4
 
 
 def _spellings(secret: Secret) -> Iterator[Secret]:
+    import html  # Only errors need it, and it takes longer to load than all of this module.
+
     if len(secret.reveal()) >= _SHORTEST_SECRET:
         yield secret
         yield Secret(json.dumps(secret.reveal())[1:-1])

@@ -68,10 +68,11 @@ def load(body: bytes, kind: type[T]) -> T:
     try:
         return typing.cast(T, _loader(typing.cast(Any, kind))(orjson.loads(body), kind))
     except RecursionError:
-        failure = Mismatch("nested too deeply")
+        raise Mismatch("nested too deeply") from None
     except (orjson.JSONDecodeError, Mismatch):
-        failure = _explain(body, kind)
-    raise failure
+        pass
+    # Behind the handler, whose exception holds the half-read page for the garbage collector to go through.
+    raise _explain(body, kind)
 
 
 def dump(value: object) -> bytes:

@@ -29,14 +29,14 @@ from thingspace_async.errors import (
     SessionMisused,
     ThingSpaceError,
 )
-from thingspace_async.session_management.calls import SessionManagement
-from thingspace_async.session_management.models import LogInResult, LogOutResult
 
 if TYPE_CHECKING:
     import aiohttp
 
     from thingspace_async.accounts import Accounts
     from thingspace_async.devices import Devices
+    from thingspace_async.session_management.calls import SessionManagement
+    from thingspace_async.session_management.models import LogInResult, LogOutResult
 
 __all__ = ["Response", "Session"]
 
@@ -121,9 +121,8 @@ class Session:
         policy = RetryPolicy(retries=_whole("retries", retries, least=0))
         self._engine = Engine(credentials, environment, transport, on_exchange)
         self._caller = Caller(self._engine, limits, policy)
-        management = SessionManagement(self._caller)
-        self._engine.oauth = TokenKeeper(management.fetch_oauth_token)
-        self._engine.session = TokenKeeper(lambda: management.log_in(self._engine.credentials))
+        self._engine.oauth = TokenKeeper(lambda: self._management(policy).fetch_oauth_token())
+        self._engine.session = TokenKeeper(lambda: self._management(policy).log_in(self._engine.credentials))
 
     def __repr__(self) -> str:
         engine: Engine | None = getattr(self, "_engine", None)  # None when an option was refused.
@@ -224,6 +223,8 @@ class Session:
             password = Secret(password)  # Hidden before anything can fail, as this frame's locals may be shown.
             known = attrs.evolve(engine.credentials, password=password)
         engine.check_usable()
+        from thingspace_async.session_management.models import LogInResult
+
         return LogInResult(session_token=await self._start(known, force=force))
 
     async def _start(self, other: Credentials | None, *, force: bool) -> Secret:
@@ -246,6 +247,8 @@ class Session:
         engine = self._engine
         engine.check_usable()
         if (token := engine.session.held) is None:
+            from thingspace_async.session_management.models import LogOutResult
+
             return LogOutResult()
         engine.session.reject(token)
         return await self._management(_NO_RETRY).log_out(token)
@@ -277,7 +280,7 @@ class Session:
     async def _reset_password(self, on_new_password: Callable[[Secret], Awaitable[None] | None] | None) -> Secret:
         engine = self._engine
         patient = attrs.evolve(self._caller.limits, answer=_RESET_WITHIN)
-        management = SessionManagement(Caller(engine, patient, _NO_RETRY))
+        management = self._management(_NO_RETRY, patient)
         # Nobody else logs in meanwhile: the platform may have changed the password already, and would count a refusal.
         async with engine.session.exclusive():
             password = await management.reset_password(engine.credentials.password)
@@ -286,8 +289,11 @@ class Session:
             await kept
         return password
 
-    def _management(self, policy: RetryPolicy) -> SessionManagement:
-        return SessionManagement(Caller(self._engine, self._caller.limits, policy))
+    def _management(self, policy: RetryPolicy, limits: Limits | None = None) -> SessionManagement:
+        # Loaded here like the products: a session that is built at import time should cost no more than it must.
+        from thingspace_async.session_management.calls import SessionManagement
+
+        return SessionManagement(Caller(self._engine, limits or self._caller.limits, policy))
 
     @property
     def credentials(self) -> Credentials:

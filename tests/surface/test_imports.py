@@ -103,7 +103,7 @@ def test_importing_the_package_loads_neither_aiohttp_nor_cattrs_nor_a_room() -> 
 def test_building_a_session_loads_no_product() -> None:
     credentials = "client_id='a', client_secret='b', username='c', password='d'"
     loaded = _modules_after(f"from thingspace_async import Credentials, Session\nSession(Credentials({credentials}))")
-    assert not {f"thingspace_async.{name}" for name in ROOMS if name != "session_management"} & loaded
+    assert not {f"thingspace_async.{name}" for name in ROOMS} & loaded
     assert not {"aiohttp.web", "typer", "rich", "thingspace_async.simulator"} & loaded
 
 
