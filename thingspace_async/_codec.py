@@ -264,7 +264,7 @@ def _emit_object(source: _Source, depth: int, cls: type, var: str) -> None:
         words = ", ".join(f"{field.alias}={var}_{field.name}" for field in fields)
         source.add(depth, f"{var} = {source.name('new', cls)}({words})")
         return
-    source.add(depth, f"{var} = {source.name('make', object.__new__)}({source.name('twin', _twin(cls))})")
+    source.add(depth, f"{var} = {source.name('twin', _twin(cls))}()")
     for field in fields:
         source.add(depth, f"{var}.{field.name} = {var}_{field.name}")
     source.add(depth, f"{var}.__class__ = {source.name('cls', cls)}")
@@ -324,7 +324,7 @@ def _twin(cls: type) -> type:
     A frozen class sets each field through a function call; the twin does not, and as it adds nothing to the layout its
     `__class__` may be set to the model's. That halves the cost of an object.
     """
-    plainly = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
+    plainly = {name: getattr(object, name) for name in ("__init__", "__setattr__", "__delattr__")}
     return type(cls.__name__, (cls,), {"__slots__": (), **plainly})
 
 
