@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 import attrs
 
@@ -176,58 +176,113 @@ class Lockout:
     """Keeps a password that the platform refused from being sent again, by any session of the process.
 
     One login at a time for each user and host, across event loops and threads too: several sessions that start with
-    the same wrong password would otherwise burn several of the five attempts before the first refusal arrives.
+    the same wrong password would otherwise burn several of the five attempts before the first refusal arrives. And a
+    password that was never accepted is not sent for long while no answer comes: each may have been a refusal.
     """
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
         self._salt = os.urandom(16)
-        self._refused: dict[tuple[str, str, bytes], LoginRefused] = {}
+        self._refused: dict[_Key, LoginRefused] = {}
+        self._unanswered: dict[_Key, int] = {}
+        self._accepted: set[_Key] = set()
         self._turns: dict[tuple[str, str], concurrent.futures.Future[None]] = {}
 
-    def _key(self, host: str, username: str, password: Secret) -> tuple[str, str, bytes]:
+    def _key(self, host: str, username: str, password: Secret) -> _Key:
         digest = hashlib.blake2b(password.reveal().encode("utf-8", "surrogatepass"), key=self._salt).digest()
         return host, username, digest
 
     @asynccontextmanager
     async def turn(self, host: str, username: str) -> AsyncGenerator[None]:
-        """Wait until nobody else logs in as this user."""
+        """Wait until nobody else logs in as this user; raises TimeoutError when that does not end."""
         mine: concurrent.futures.Future[None] = concurrent.futures.Future()
-        while True:
-            with self._mutex:
-                other = self._turns.setdefault((host, username), mine)
-            if other is mine:
-                break
-            # Shielded: to cancel the wrapper would cancel the other's future.
-            await asyncio.shield(asyncio.wrap_future(other))
+        async with asyncio.timeout(_LONGEST_TURN):
+            while True:
+                with self._mutex:
+                    other = self._turns.setdefault((host, username), mine)
+                if other is mine:
+                    break
+                # Shielded: to cancel the wrapper would cancel the other's future.
+                await asyncio.shield(asyncio.wrap_future(other))
         try:
             yield
         finally:
             with self._mutex:
-                del self._turns[host, username]
+                self._turns.pop((host, username), None)
             mine.set_result(None)
 
     def check(self, host: str, username: str, password: Secret) -> None:
-        """Raise LoginRefused, without a request, for a password that was refused before."""
-        refusal = self._refused.get(self._key(host, username, password))
-        if refusal is not None:
+        """Raise LoginRefused, without a request, for a password that was refused before, or never answered."""
+        key = self._key(host, username, password)
+        if (refusal := self._refused.get(key)) is not None:
             raise copy.copy(refusal)
+        if key not in self._accepted and self._unanswered.get(key, 0) >= _UNANSWERED:
+            raise LoginRefused(
+                f"not sent: {_UNANSWERED} log-ins with this password went unanswered, each of which may have been "
+                f"refused, and {_LOCKS}; {_FORCE}",
+                operation="session.log_in",
+                status=0,
+                tries=0,
+            )
 
-    def refuse(self, host: str, username: str, password: Secret, refusal: LoginRefused) -> None:
+    def send(self, host: str, username: str, password: Secret) -> None:
+        """Note that a login goes out, which counts as unanswered until it is answered."""
+        key = self._key(host, username, password)
+        self._unanswered[key] = self._unanswered.get(key, 0) + 1
+
+    def answer(self, host: str, username: str, password: Secret) -> None:
+        """Note that the last login was answered, or not sent after all."""
+        self._unanswered.pop(self._key(host, username, password), None)
+
+    def accept(self, host: str, username: str, password: Secret) -> None:
+        """Note that the platform took a password."""
+        key = self._key(host, username, password)
+        self._refused.pop(key, None)
+        self._accepted.add(key)
+
+    def refuse(self, host: str, username: str, password: Secret, refusal: ApiError) -> None:
         """Remember a refused password."""
-        kept = copy.copy(refusal)
-        kept.message += (
-            "; not sent again, since five refusals in a row lock the user: "
-            "change the password, or say force=True to log_in() or open() once it is right on the platform"
+        key = self._key(host, username, password)
+        self._accepted.discard(key)
+        self._refused[key] = LoginRefused(
+            f"{refusal.message.rstrip('.')}; refused before and not sent again, since {_LOCKS}; {_FORCE}",
+            operation="session.log_in",
+            status=refusal.status,
+            code=refusal.code,
+            request_id=refusal.request_id,
+            tries=0,
         )
-        kept.body = None
-        kept.tries = 0
-        self._refused[self._key(host, username, password)] = kept
 
     def forgive(self, host: str, username: str, password: Secret) -> None:
-        """Forget that a password was refused."""
-        self._refused.pop(self._key(host, username, password), None)
+        """Forget that a password was refused or not answered."""
+        key = self._key(host, username, password)
+        self._refused.pop(key, None)
+        self._unanswered.pop(key, None)
 
+    def forget_host(self, host: str) -> None:
+        """Forget all that is known of a host, which has become another one, as a simulator's does."""
+        for known in (self._refused, self._unanswered):
+            for key in [key for key in known if key[0] == host]:
+                del known[key]
+        self._accepted = {key for key in self._accepted if key[0] != host}
+
+    def forget_turns(self) -> None:
+        """Forget who is logging in: in a forked child nobody is, and nobody would say that it has ended."""
+        self._mutex = threading.Lock()
+        self._turns.clear()
+
+
+_Key: TypeAlias = tuple[str, str, bytes]
+
+_LOCKS: Final = "Verizon locks the user at the fifth refusal in a row"
+_FORCE: Final = "change the password, or say force=True to open() or log_in() once it is right on the platform"
+
+_UNANSWERED: Final = 2
+_LONGEST_TURN: Final = 300.0
+"""Seconds; a login ends long before by its own time-outs."""
 
 LOCKOUT: Final = Lockout()
 """Shared by all sessions of the process."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=LOCKOUT.forget_turns)

@@ -26,6 +26,7 @@ from thingspace_async.errors import (
     ApiError,
     ConfigurationError,
     InvalidRequest,
+    SessionClosed,
     SessionMisused,
     ThingSpaceError,
 )
@@ -49,6 +50,7 @@ _RESET_WITHIN: Final = 120.0
 """Seconds for the answer that holds the new password, which must not be lost to impatience."""
 
 _NO_RETRY: Final = RetryPolicy(retries=0)
+_ONE_RETRY: Final = RetryPolicy(retries=1, first_delay=0.2)
 
 _MIB: Final = 1024 * 1024
 
@@ -102,6 +104,8 @@ class Session:
             raise ConfigurationError(f"environment must be an Environment, not {type(environment).__name__}")
         if client_session is not None and connector is not None:
             raise ConfigurationError("give either client_session or connector: a client session has its connector")
+        if on_exchange is not None and (not callable(on_exchange) or inspect.iscoroutinefunction(on_exchange)):
+            raise ConfigurationError("on_exchange must be a plain function: it is called, and not awaited")
         if not isinstance(ssl, bool | ssl_module.SSLContext):
             raise ConfigurationError(f"ssl must be an SSLContext or True, not {type(ssl).__name__}")
         if ssl is False and not environment.is_loopback:
@@ -133,8 +137,8 @@ class Session:
     async def open(self, *, force: bool = False) -> Self:
         """Open connections and log in; the two-step way for frameworks with start-up and shut-down hooks.
 
-        `force` as in `log_in`. Raises LoginRefused, Unauthorized for a refused key, RequestNotSent, and SessionMisused
-        when opened again.
+        `force` as in `log_in`. When it fails nothing is left open, and it may be tried again. Raises LoginRefused,
+        Unauthorized for a refused key, RequestNotSent, AnswerLost, and SessionMisused when it was opened before.
         """
         engine = self._engine
         if engine.state != "new":
@@ -144,13 +148,15 @@ class Session:
         try:
             engine.transport.open()
             await self._start(None, force=force)
-            if engine.state == "opening":  # And not closed by somebody in the moment of the answer.
-                engine.state = "open"
-        finally:
-            if engine.state != "open":
-                engine.state = "closed"
+        except BaseException:
+            if engine.state == "opening":  # Else somebody closes it meanwhile, and cleans up.
                 engine.forget_tokens()
                 await engine.transport.close()
+                engine.state = "new"
+            raise
+        if engine.state != "opening":
+            raise SessionClosed("the session was closed while it was opening")
+        engine.state = "open"
         return self
 
     async def close(self) -> None:
@@ -169,7 +175,7 @@ class Session:
         raise SessionMisused("write `async with` where you wrote `with`: a session works on the event loop")
 
     def __exit__(self, *_: object) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # Never reached; without it `with` would not even ask for __enter__ and its advice.
 
     async def _leave(self, error: BaseException | None) -> None:
         engine = self._engine
@@ -179,6 +185,8 @@ class Session:
             engine.state = "closed"
             return
         engine.check_loop()
+        if engine.reset is not None and asyncio.current_task() is engine.reset:
+            raise SessionMisused("on_new_password cannot close its session, which waits for it to end")
         engine.state = "closing"
         try:
             if engine.reset is not None:
@@ -197,7 +205,7 @@ class Session:
             # Exclusively: a log-in that is under way would leave a session behind on the platform.
             async with asyncio.timeout(_LEAVE_WITHIN), session.exclusive():
                 if session.held is not None:
-                    await self._management(_NO_RETRY).log_out(session.held)
+                    await self._management(_ONE_RETRY).log_out(session.held)
         except (ThingSpaceError, TimeoutError) as failure:
             if isinstance(failure, ApiError) and rejected_token(failure) == "session":
                 return  # It had expired, which is what we wanted.
@@ -256,14 +264,17 @@ class Session:
     async def reset_password(self, on_new_password: Callable[[Secret], Awaitable[None] | None] | None = None) -> Secret:
         """Have the platform choose a new password, which is valid at once, and use it from now on.
 
-        `on_new_password` gets it before anything else happens: keep it there, durably. The call is sent once only, may
-        take two minutes, and goes on when its caller is cancelled, because a lost answer is a lost password. Then
+        `on_new_password` gets it before anything else happens: keep it there, durably, within two minutes; if it fails,
+        its error is passed on, and the password is in `credentials`. The call is sent once only, may take two minutes,
+        and goes on when its caller is cancelled, because a lost answer is a lost password. Then
         AnswerLost or AnswerUnreadable is raised, with whatever came in its `body`; a `log_in()` with the old
         password, once, finds out whether that still works, and Verizon's support sets another if it does not.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/reset-connectivity-management-password.html
         """
         engine = self._engine
         engine.check_usable()
+        if on_new_password is not None and not callable(on_new_password):
+            raise ConfigurationError("on_new_password must be a function or coroutine function that takes the password")
         if engine.reset is not None:
             raise SessionMisused("another reset_password of this session is under way: wait for its password")
         task = engine.reset = asyncio.get_running_loop().create_task(self._reset_password(on_new_password))
@@ -280,13 +291,20 @@ class Session:
     async def _reset_password(self, on_new_password: Callable[[Secret], Awaitable[None] | None] | None) -> Secret:
         engine = self._engine
         patient = attrs.evolve(self._caller.limits, answer=_RESET_WITHIN)
-        management = self._management(_NO_RETRY, patient)
         # Nobody else logs in meanwhile: the platform may have changed the password already, and would count a refusal.
         async with engine.session.exclusive():
-            password = await management.reset_password(engine.credentials.password)
+            password = await self._management(_NO_RETRY, patient).reset_password(engine.credentials)
             engine.credentials = engine.credentials.with_password(password)
-        if on_new_password is not None and inspect.isawaitable(kept := on_new_password(password)):
-            await kept
+        try:
+            async with asyncio.timeout(_RESET_WITHIN):
+                if on_new_password is not None and inspect.isawaitable(kept := on_new_password(password)):
+                    await kept
+        except BaseException as error:
+            error.add_note(
+                "thingspace_async: the password HAS been changed and the old one is dead; "
+                "the new one is session.credentials.password: store it before you leave the session"
+            )
+            raise
         return password
 
     def _management(self, policy: RetryPolicy, limits: Limits | None = None) -> SessionManagement:
@@ -351,6 +369,8 @@ class Session:
         if method not in get_args(Method):
             raise InvalidRequest(f"request: the method must be one of {', '.join(get_args(Method))}")
         checked = _checked_path(path)
+        if query is not None and not _is_texts(query):
+            raise InvalidRequest("request: query must map names to texts")
         name = f"{method} {checked.partition('?')[0]}"
         operation = Operation(name, method, checked, NoneType, NoneType, repeatable=repeatable)
         wire = self._caller.wire(operation, None if json is None else _codec.dump(json), query=query)
@@ -375,7 +395,7 @@ class Session:
 
 
 async def _outlast(task: asyncio.Task[Any]) -> None:
-    """Wait for a task to end, which its own time-out bounds, and only then pass a cancellation on."""
+    """Wait for a task to end, which its own time limits bound, and only then pass a cancellation on."""
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:
@@ -392,11 +412,17 @@ def _checked_path(path: str) -> str:
     plain = path.partition("?")[0]
     if not path.startswith("/") or path.startswith("//"):
         raise InvalidRequest("request: the path must begin with one slash, as in /m2m/v1/...")
+    if path.startswith("/api/"):
+        raise InvalidRequest("request: the path begins below /api, as in /m2m/v1/...: leave /api out")
     if not path.isprintable() or not path.isascii() or " " in path or "#" in path:
         raise InvalidRequest("request: percent-encode spaces, control characters, # and what is not ASCII in the path")
     if {".", ".."} & set(unquote(plain).replace("\\", "/").split("/")):
         raise InvalidRequest("request: the path must hold no `.` or `..` segment")
     return path
+
+
+def _is_texts(query: object) -> bool:
+    return isinstance(query, Mapping) and all(isinstance(text, str) for pair in query.items() for text in pair)
 
 
 def _positive(name: str, value: float) -> float:

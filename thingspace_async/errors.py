@@ -200,7 +200,8 @@ class Unauthorized(ApiError):
 class LoginRefused(Unauthorized):
     """The platform refused the username or the password; Verizon locks the user at the fifth refusal in a row.
 
-    The same password is not sent again by this process until `log_in(force=True)`.
+    The same password is not sent again by this process until `open(force=True)` or `log_in(force=True)`. The status is
+    0 when log-ins went unanswered so that nothing was sent any more.
     """
 
 
@@ -239,6 +240,11 @@ _REDIRECTED: Final = (
     "answered with a redirect, which is not followed because tokens would travel with it; check the environment's URL"
 )
 
+_UNEXPLAINED: Final[Mapping[type[ApiError], str]] = {
+    ServerFault: "the platform failed and gave no explanation; try again later",
+    RateLimited: "too many requests; make fewer, or try again later",
+}
+
 _LONGEST_MESSAGE: Final = 200
 _LONGEST_BODY: Final = 65_536
 
@@ -266,8 +272,10 @@ def api_error(
         kind = RateLimited  # WSO2's throttling comes with any status (protocol.md 6)
     if 300 <= status < 400:
         message = _REDIRECTED
+    elif code == "900906":  # The gateway knows no such address.
+        message = f"{message}; check the environment's base URL and the path"
     return kind(
-        _one_line(redact(message or "")) or "no explanation given",
+        _one_line(redact(message or "")) or _UNEXPLAINED.get(kind, "no explanation given"),
         operation=operation,
         status=status,
         code=None if code is None else _one_line(redact(code)),

@@ -11,6 +11,7 @@ from tests.session.fake import (
     BAD_BEARER,
     LOG_IN,
     NAME,
+    RESET,
     TOKEN,
     WRONG_PASSWORD,
     Platform,
@@ -19,12 +20,14 @@ from tests.session.fake import (
     hang_up,
     say_nothing,
 )
-from thingspace_async import Secret, Session
+from thingspace_async import Secret, Session, _auth
 from thingspace_async.errors import (
     AnswerLost,
     AnswerTimedOut,
+    BadRequest,
     LoginRefused,
     RateLimited,
+    RequestNotSent,
     ServerFault,
     Unauthorized,
 )
@@ -41,7 +44,8 @@ async def test_a_refused_log_in_is_never_sent_again(platform: Platform) -> None:
         assert caught.error.short_code == "INPUT_INVALID.Password.Invalid"
         assert caught.error.status == 400
         assert ("not sent again" in str(caught)) == (turn > 0)
-        assert "username and password" in str(caught)
+        assert ("force=True to open()" if turn else "check username and password") in str(caught)
+        assert str(caught).count("the user at the fifth refusal") + str(caught).count("lock the user") == 1
     assert platform.count(LOG_IN) == 1
 
 
@@ -267,3 +271,94 @@ async def test_a_loop_that_ended_while_it_waited_its_turn_does_not_disturb_the_o
     await asyncio.to_thread(asyncio.run, impatient())
     gate.set()
     await (await first).close()
+
+
+@pytest.mark.parametrize("impatient", [True, False])
+async def test_a_password_whose_log_ins_go_unanswered_is_not_sent_five_times(
+    platform: Platform, *, impatient: bool
+) -> None:
+    """Each of them may have been refused, and the fifth refusal locks the user."""
+    platform.always(LOG_IN, say_nothing)
+    for turn in range(6):
+        session = platform.session(timeout=5.0 if impatient else 0.1, retries=0)
+        with pytest.raises((TimeoutError, AnswerTimedOut, LoginRefused)) as caught:
+            async with asyncio.timeout(0.1 if impatient else None):
+                await session.open()
+        assert isinstance(caught.value, LoginRefused) == (turn >= 2)
+    assert "went unanswered" in str(caught.value)
+    assert platform.count(LOG_IN) == 2
+
+
+async def test_force_sends_a_password_that_went_unanswered(platform: Platform) -> None:
+    platform.on(LOG_IN, hang_up, hang_up)
+    for _ in range(2):
+        with raises(AnswerLost):
+            await platform.session().open()
+    with raises(LoginRefused):
+        await platform.session().open()
+    session = await platform.session().open(force=True)
+    await session.close()
+    async with platform.session():
+        assert platform.count(LOG_IN) == 4
+
+
+async def test_a_password_that_was_accepted_once_is_sent_however_often_answers_are_lost(platform: Platform) -> None:
+    async with platform.session():
+        pass
+    platform.on(LOG_IN, *[hang_up] * 6)
+    for _ in range(6):
+        with raises(AnswerLost):
+            await platform.session().open()
+    async with platform.session():
+        assert platform.count(LOG_IN) == 8
+
+
+async def test_log_ins_that_were_not_sent_are_not_counted(platform: Platform) -> None:
+    session = platform.session(retries=0)
+    await platform.stop()
+    for _ in range(4):
+        with raises(RequestNotSent):
+            await session.open()
+    await platform.start()
+    async with platform.session():
+        assert platform.count(LOG_IN) == 1
+
+
+async def test_a_refused_old_password_is_not_sent_again_by_a_reset(session: Session, platform: Platform) -> None:
+    """Whether it counts towards the lock-out is not documented, so it is taken to count."""
+    platform.always(RESET, answer(400, WRONG_PASSWORD))
+    with raises(BadRequest):
+        await session.reset_password()
+    for _ in range(5):
+        with raises(LoginRefused):
+            await session.reset_password()
+    assert platform.count(RESET) == 1
+
+
+async def test_a_reset_that_is_refused_for_another_reason_locks_nothing(session: Session, platform: Platform) -> None:
+    platform.on(RESET, answer(400, {"errorCode": "S.REQUEST_FAILED.UnexpectedError", "errorMessage": "try later"}))
+    with raises(BadRequest):
+        await session.reset_password()
+    platform.expire_session()
+    assert await session.accounts.get(NAME)
+
+
+def test_a_forked_child_does_not_wait_for_log_ins_of_its_parent() -> None:
+    guard = _auth.Lockout()
+
+    async def enter_while_a_forked_turn_is_taken() -> None:
+        async with guard.turn("host", "user"):
+            guard.forget_turns()
+            async with asyncio.timeout(5), guard.turn("host", "user"):
+                pass
+
+    asyncio.run(enter_while_a_forked_turn_is_taken())
+
+
+async def test_a_host_that_became_another_one_starts_afresh(platform: Platform) -> None:
+    with raises(LoginRefused):
+        await platform.session(password=WRONG).open()
+    _auth.LOCKOUT.forget_host(platform.session()._engine.environment.host)
+    with raises(LoginRefused):
+        await platform.session(password=WRONG).open()
+    assert platform.count(LOG_IN) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -26,6 +27,7 @@ from thingspace_async.errors import (
     AnswerLost,
     AnswerTimedOut,
     BadRequest,
+    ConfigurationError,
     Conflict,
     Forbidden,
     InvalidRequest,
@@ -228,3 +230,26 @@ async def test_calls_work_with_and_without_a_log(
         await session.accounts.get(NAME)
     told = [record.getMessage() for record in caplog.records if "accounts.get: status 200" in record.getMessage()]
     assert len(told) == (level == logging.DEBUG)
+
+
+@pytest.mark.parametrize("query", ["next=1", {"next": None}, {"next": 1}, {1: "next"}, [("next", "1")]])
+async def test_a_query_of_anything_but_texts_is_refused_unsent(
+    session: Session, platform: Platform, query: Any
+) -> None:
+    with raises(InvalidRequest) as caught:
+        await session.request("GET", "/m2m/v1/things", query=query)
+    assert "query" in str(caught)
+    assert platform.count("GET /api/m2m/v1/things") == 0
+
+
+async def test_a_path_that_was_pasted_whole_is_refused_with_advice(session: Session) -> None:
+    with raises(InvalidRequest) as caught:
+        await session.request("GET", "/api/m2m/v1/things")
+    assert "leave /api out" in str(caught)
+
+
+@pytest.mark.parametrize("hook", [5, "print", asyncio.sleep])
+def test_a_hook_that_cannot_just_be_called_is_refused(platform: Platform, hook: Any) -> None:
+    with raises(ConfigurationError) as caught:
+        Session(platform.credentials(), on_exchange=hook)
+    assert "on_exchange" in str(caught)

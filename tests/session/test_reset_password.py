@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,7 @@ from thingspace_async.errors import (
     AnswerTimedOut,
     AnswerUnreadable,
     BadRequest,
+    ConfigurationError,
     RateLimited,
     RequestNotSent,
     ServerFault,
@@ -110,8 +112,45 @@ async def test_a_callback_that_fails_does_not_lose_the_password(
         raise OSError("the disk is full")
 
     platform.on(RESET, chosen(platform))
-    with pytest.raises(OSError, match="disk is full"):
+    with pytest.raises(OSError, match="disk is full") as caught:
         await session.reset_password(fail_late if late else fail)
+    (note,) = caught.value.__notes__
+    assert "HAS been changed" in note
+    assert "session.credentials.password" in note
+    await assert_adopted(session, platform)
+
+
+async def test_a_callback_that_does_not_end_is_ended(
+    session: Session, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(_: Secret) -> None:
+        monkeypatch.setattr(_session, "_RESET_WITHIN", 0.05)
+        await asyncio.Event().wait()
+
+    platform.on(RESET, chosen(platform))
+    monkeypatch.setattr(_session, "_RESET_WITHIN", 0.3)
+    with pytest.raises(TimeoutError) as caught:
+        await session.reset_password(hang)
+    assert "HAS been changed" in caught.value.__notes__[0]
+    await assert_adopted(session, platform)
+
+
+@pytest.mark.parametrize("callback", ["save", 5, [print]])
+async def test_a_callback_that_cannot_be_called_is_refused_unsent(
+    session: Session, platform: Platform, callback: Any
+) -> None:
+    with raises(ConfigurationError):
+        await session.reset_password(callback)
+    assert platform.count(RESET) == 0
+
+
+async def test_a_callback_cannot_close_its_session(session: Session, platform: Platform) -> None:
+    async def close(_: Secret) -> None:
+        await session.close()
+
+    platform.on(RESET, chosen(platform))
+    with pytest.raises(SessionMisused, match="waits for it to end"):
+        await session.reset_password(close)
     await assert_adopted(session, platform)
 
 

@@ -133,6 +133,11 @@ SHAPES = {
 }
 
 
+def test_an_address_that_the_gateway_does_not_know_is_called_one() -> None:
+    body = b'{"fault": {"code": "900906", "message": "No matching resource"}}'
+    assert "check the environment's base URL" in str(api_error("oauth.token", 400, {}, body))
+
+
 @pytest.mark.parametrize(("shape", "code", "message"), SHAPES.values(), ids=SHAPES)
 def test_every_error_shape_of_the_platform_gives_its_code_and_message(
     shape: object, code: str | None, message: str
@@ -145,7 +150,7 @@ def test_every_error_shape_of_the_platform_gives_its_code_and_message(
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"", "no explanation given"),
+        (b"", "the platform failed and gave no explanation; try again later"),
         (b"<html>\n<h1>502 Bad Gateway</h1>\n</html>", "<html> <h1>502 Bad Gateway</h1> </html>"),
         (b'<am:fault xmlns:am="x"/>', '<am:fault xmlns:am="x"/>'),
         (b'{"errorCode": "X", "errorMess', '{"errorCode": "X", "errorMess'),
@@ -443,4 +448,5 @@ def test_retry_after_as_a_date_without_zone_is_utc(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("body", [b" \r\n", b'{"errorMessage": "  "}', b"\x00\x00"])
 def test_a_blank_explanation_is_none(body: bytes) -> None:
-    assert api_error("x", 502, {}, body).message == "no explanation given"
+    assert api_error("x", 418, {}, body).message == "no explanation given"
+    assert api_error("x", 502, {}, body).message.endswith("try again later")
