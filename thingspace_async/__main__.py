@@ -9,6 +9,8 @@ def main() -> None:
     """Run the command line; say what to install where its libraries are missing."""
     try:
         from thingspace_async._cli import app
+    except KeyboardInterrupt:  # Later ones are caught by the command, which logs out.
+        sys.exit(130)
     except ModuleNotFoundError as missing:
         if missing.name not in ("typer", "rich"):
             raise

@@ -69,7 +69,7 @@ def load(body: bytes, kind: type[T]) -> T:
         return typing.cast(T, _loader(typing.cast(Any, kind))(orjson.loads(body), kind))
     except RecursionError:
         raise Mismatch("nested too deeply") from None
-    except (orjson.JSONDecodeError, Mismatch):
+    except (orjson.JSONDecodeError, Mismatch, InvalidRequest):  # The last from a request model's validators.
         pass
     # Behind the handler, whose exception holds the half-read page for the garbage collector to go through.
     raise _explain(body, kind)
@@ -84,6 +84,8 @@ def dump(value: object) -> bytes:
         return orjson.dumps(_converter.unstructure(value), option=orjson.OPT_UTC_Z)
     except TypeError as error:
         reason = str(error)
+    except RecursionError:
+        reason = "it contains itself or is nested too deeply"
     raise InvalidRequest(f"{type(value).__name__} cannot be written as JSON: {reason}")
 
 
@@ -525,6 +527,8 @@ def _explain(body: bytes, kind: Any) -> Mismatch:
 def _reason(cause: BaseException) -> str:
     if isinstance(cause, Mismatch):
         return cause.message
+    if isinstance(cause, InvalidRequest):
+        return str(cause)
     if isinstance(cause, KeyError):
         return "missing"
     return "does not fit the documented type"

@@ -12,30 +12,20 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from thingspace_async._checks import fault_of_text
 from thingspace_async._operation import Server
 from thingspace_async._types import Secret
 from thingspace_async.errors import ConfigurationError
 
-__all__ = ["Credentials", "Environment"]
+__all__ = ["VARIABLES", "Credentials", "Environment"]
 
-_VARIABLES: Final = {
-    "client_id": "THINGSPACE_CLIENT_ID",
-    "client_secret": "THINGSPACE_CLIENT_SECRET",
-    "username": "THINGSPACE_USERNAME",
-    "password": "THINGSPACE_PASSWORD",
-}
-
-
-def _fault_of(text: object) -> str | None:
-    if not isinstance(text, str) or not text:
-        return "must be a text that is not empty"
-    if not text.isprintable():  # A wrong password, of which five lock the user.
-        return "holds a line end or another control character: strip it"
-    return None
+VARIABLES: Final = ("THINGSPACE_CLIENT_ID", "THINGSPACE_CLIENT_SECRET", "THINGSPACE_USERNAME", "THINGSPACE_PASSWORD")
+"""What `Credentials.from_environment` reads, in the order of its fields."""
 
 
 def _sendable(_: object, field: attrs.Attribute[Any], value: str | Secret) -> None:
-    if (fault := _fault_of(value.reveal() if isinstance(value, Secret) else value)) is not None:
+    # A password with a line end would be a wrong one, of which five lock the user.
+    if (fault := fault_of_text(value.reveal() if isinstance(value, Secret) else value)) is not None:
         raise ConfigurationError(f"credentials: {field.name} {fault}")
 
 
@@ -72,30 +62,30 @@ class Credentials:
 
         Raises ConfigurationError that names all that are missing.
         """
-        missing = [variable for variable in _VARIABLES.values() if not os.environ.get(variable)]
+        missing = [variable for variable in VARIABLES if not os.environ.get(variable)]
         if missing:
             raise ConfigurationError(f"set the environment variable{'s' * (len(missing) > 1)} {', '.join(missing)}")
         return cls(
-            client_id=os.environ[_VARIABLES["client_id"]],
-            client_secret=os.environ[_VARIABLES["client_secret"]],
-            username=os.environ[_VARIABLES["username"]],
-            password=os.environ[_VARIABLES["password"]],
+            client_id=os.environ[VARIABLES[0]],
+            client_secret=os.environ[VARIABLES[1]],
+            username=os.environ[VARIABLES[2]],
+            password=os.environ[VARIABLES[3]],
         )
 
 
-def _checked_url(url: str) -> str:
+def _checked_url(url: str, what: str = "the base URL") -> str:
     """Return a base URL without its last slash; raise ConfigurationError where a token must not travel to it."""
     if not isinstance(url, str) or not url.isprintable() or " " in url:
-        raise ConfigurationError("environment: the base URL must be a text without spaces or control characters")
+        raise ConfigurationError(f"environment: {what} must be a text without spaces or control characters")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        raise ConfigurationError(f"environment: the base URL cannot be read ({error})") from None
+        raise ConfigurationError(f"environment: {what} cannot be read ({error})") from None
     if parts.scheme not in ("http", "https") or not host:
-        raise ConfigurationError("environment: the base URL must look like https://host")
+        raise ConfigurationError(f"environment: {what} must look like https://host")
     if parts.username is not None or "?" in url or "#" in url:
-        raise ConfigurationError("environment: the base URL must hold no user, query or fragment")
+        raise ConfigurationError(f"environment: {what} must hold no user, query or fragment")
     if parts.scheme == "http" and not _is_loopback(host):
         raise ConfigurationError(f"environment: http would send tokens in clear to {host}; use https")
     return url.rstrip("/")
@@ -128,7 +118,7 @@ _PATHS: Final[Mapping[Server, str]] = {
 
 
 def _bases(main: str, **others: str) -> Mapping[Server, str]:
-    return MappingProxyType({server: others.get(server, main) + path for server, path in _PATHS.items()})
+    return {server: others.get(server, main) + path for server, path in _PATHS.items()}
 
 
 @attrs.frozen
@@ -153,10 +143,24 @@ class Environment:
         Raises ConfigurationError for a URL that is not https, unless its host is this machine.
         """
         base = _checked_url(url)
+        if urlsplit(base).path.endswith("/api"):
+            raise ConfigurationError("environment: give the base URL without /api, which is added")
         return cls(base, _bases(base))
 
+    def __attrs_post_init__(self) -> None:
+        if (fault := fault_of_text(self.name)) is not None:
+            raise ConfigurationError(f"environment: name {fault}")
+        if not isinstance(self.bases, Mapping):
+            raise ConfigurationError(f"environment: bases must be a mapping, not {type(self.bases).__name__}")
+        if odd := set(map(str, self.bases)) ^ set(_PATHS):
+            raise ConfigurationError(
+                f"environment: bases must have a URL for each server; missing or unknown: {', '.join(sorted(odd))}"
+            )
+        checked = {server: _checked_url(url, f"the base URL of {server}") for server, url in self.bases.items()}
+        object.__setattr__(self, "bases", MappingProxyType(checked))  # A copy, which nobody changes behind the checks.
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (self.name, dict(self.bases))
+        return Environment, (self.name, dict(self.bases))
 
     @property
     def host(self) -> str:
@@ -165,12 +169,8 @@ class Environment:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether it is this machine."""
-        return _is_loopback(urlsplit(self.bases["m2m"]).hostname or "")
-
-
-def _restored(name: str, bases: dict[Server, str]) -> Environment:
-    return Environment(name, MappingProxyType(bases))
+        """Whether all of its servers are this machine."""
+        return all(_is_loopback(urlsplit(base).hostname or "") for base in self.bases.values())
 
 
 Environment.production = Environment(

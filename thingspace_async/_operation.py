@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import attrs
 
+from thingspace_async._checks import fault_of_text
 from thingspace_async.errors import InvalidRequest
 
 __all__ = ["Method", "Operation", "Server", "fill_path"]
@@ -64,8 +65,8 @@ def fill_path(operation: Operation[Q, R], values: Mapping[str, str]) -> str:
     Raises InvalidRequest for a value that is no text, or that would lead to another path.
     """
     for name, value in values.items():
-        if not isinstance(value, str):
-            raise InvalidRequest(f"{operation.name}: {name} must be a str, not {type(value).__name__}")
+        if not isinstance(value, str):  # Before the cache, for which it need not be hashable, and 1 would be True.
+            raise InvalidRequest(f"{operation.name}: {name} {fault_of_text(value)}")
     return _filled(operation.name, operation.path, tuple(values.items()))
 
 
@@ -78,10 +79,8 @@ def _filled(operation: str, path: str, values: tuple[tuple[str, str], ...]) -> s
 
 
 def _fault_of(value: str) -> str | None:
-    if not value:
-        return "must not be empty"
-    if not value.isprintable():
-        return "holds a control character, such as a line end, or another that cannot be printed: strip it"
+    if (fault := fault_of_text(value)) is not None:
+        return fault
     if not _DOTS.isdisjoint(value.replace("\\", "/").split("/")):
         return "has a `.` or `..` segment, which would lead to another path"
     return None

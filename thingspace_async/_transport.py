@@ -174,7 +174,7 @@ class Transport:
         max_body: int,
     ) -> None:
         self._passed_in = client_session
-        self._session = client_session
+        self._session: aiohttp.ClientSession | None = None
         self._connector = connector
         self._ssl = ssl
         self._proxy = proxy
@@ -186,10 +186,13 @@ class Transport:
 
     def open(self) -> None:
         """Make the pool; needs the running event loop."""
-        if self._passed_in is not None and not self._passed_in.auto_decompress:
-            raise ConfigurationError(
-                "the passed-in client session leaves answers compressed: make it with auto_decompress"
-            )
+        if self._passed_in is not None:
+            _check_passed_in("client_session", self._passed_in, aiohttp.ClientSession)
+            if not self._passed_in.auto_decompress:
+                raise ConfigurationError("client_session leaves answers compressed: make it with auto_decompress")
+        if self._connector is not None:
+            _check_passed_in("connector", self._connector, aiohttp.BaseConnector)
+        self._session = self._passed_in
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=self._connector or aiohttp.TCPConnector(limit=self._connections),
@@ -234,7 +237,7 @@ class Transport:
                 status=large.status,
             )
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as error:
-            failure = translate(error, wire)
+            failure = translate(error, wire, closed=self._session is None or self._session.closed)
         finally:
             self._deadlines.stop(task)
         if isinstance(failure, AnswerLost):
@@ -290,6 +293,16 @@ class Transport:
         return b"".join(received)
 
 
+def _check_passed_in(name: str, thing: object, kind: type[aiohttp.ClientSession | aiohttp.BaseConnector]) -> None:
+    if not isinstance(thing, kind):
+        raise ConfigurationError(f"{name} must be an aiohttp.{kind.__name__}, not {type(thing).__name__}")
+    if thing.closed:
+        raise ConfigurationError(f"{name} is closed already: make another")
+    loop = asyncio.get_running_loop()
+    if getattr(thing, "_loop", loop) is not loop:  # It has no public door that does not warn.
+        raise ConfigurationError(f"{name} belongs to another event loop: make it in the one that opens the Session")
+
+
 class _NoConnectionFree(aiohttp.ClientError):
     """All connections stayed busy."""
 
@@ -303,8 +316,11 @@ _NOT_SENT: Final = (
 )
 
 
-def translate(error: BaseException, wire: Wire) -> ThingSpaceError:
-    """Turn an exception of aiohttp into one of ours, with nothing of its own kept but the operating system's error."""
+def translate(error: BaseException, wire: Wire, *, closed: bool = False) -> ThingSpaceError:
+    """Turn an exception of aiohttp into one of ours, with nothing of its own kept but the operating system's error.
+
+    `closed` says whether the connections were closed, which aiohttp tells by a RuntimeError.
+    """
     host = URL(wire.url).authority
     name = wire.operation
     if isinstance(error, _NoConnectionFree):
@@ -324,12 +340,21 @@ def translate(error: BaseException, wire: Wire) -> ThingSpaceError:
             f"{host} did not answer in full within {wire.limits.answer:g} s; whether it acted on it is unknown",
             operation=name,
         )
-    if isinstance(error, RuntimeError):
+    if isinstance(error, RuntimeError) and closed:
         return SessionClosed(f"{name}: the session's connections are closed; open a new Session")
-    if isinstance(error, ValueError):
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
+        return InvalidRequest(f"{name}: the HTTP client refused the request: its URL is malformed")
+    if isinstance(error, ValueError) and "AUTHORIZATION header" in str(error):
         return InvalidRequest(
-            f"{name}: the HTTP client refused the request: its URL is malformed, or the passed-in client or netrc adds "
-            "an Authorization of its own"
+            f"{name}: the HTTP client refused the request: the passed-in client or netrc adds an Authorization of its "
+            "own"
+        )
+    if isinstance(error, ValueError | RuntimeError) and not isinstance(error, aiohttp.ClientError | OSError):
+        # It may come from a passed-in client's middleware, before the request was sent or after.
+        return AnswerLost(
+            f"{type(error).__name__} inside the HTTP client or a middleware of the passed-in one; whether {host} acted "
+            "on the request is unknown",
+            operation=name,
         )
     return AnswerLost(f"{host} broke off ({_plain_reason(error)}); whether it acted on it is unknown", operation=name)
 

@@ -19,9 +19,25 @@ __all__ = ["pytest_configure"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Add the fixtures, where there is a plugin that can run them."""
-    if config.pluginmanager.hasplugin("asyncio"):
-        config.pluginmanager.register(_make_fixtures(), "thingspace_async_fixtures")
+    """Add the fixtures, or where there is no plugin that can run them, those that say so."""
+    # Named by its entry point, or after `-p` by its module.
+    runnable = any(config.pluginmanager.hasplugin(name) for name in ("asyncio", "pytest_asyncio.plugin"))
+    config.pluginmanager.register(_make_fixtures() if runnable else _Missing(), "thingspace_async_fixtures")
+
+
+class _Missing:
+    @pytest.fixture
+    def thingspace_simulator(self) -> None:
+        """Start a `Simulator`; needs pytest-asyncio."""
+        pytest.fail(
+            "the fixtures of thingspace_async need pytest-asyncio: pip install pytest-asyncio "
+            "(and where PYTEST_DISABLE_PLUGIN_AUTOLOAD is set, load it with `-p asyncio`)",
+            pytrace=False,
+        )
+
+    @pytest.fixture
+    def thingspace_session(self, thingspace_simulator: None) -> None:
+        """Open a `Session`; needs pytest-asyncio."""
 
 
 def _make_fixtures() -> object:

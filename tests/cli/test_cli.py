@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import errno
 import io
 import json
 import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
+from pathlib import Path
 
 import pytest
 
@@ -19,10 +21,14 @@ VARIABLES = ("THINGSPACE_CLIENT_ID", "THINGSPACE_CLIENT_SECRET", "THINGSPACE_USE
 
 
 async def start(*words: str, **variables: str) -> Process:
+    return await start_into(PIPE, *words, **variables)
+
+
+async def start_into(stdout: int, *words: str, **variables: str) -> Process:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("THINGSPACE_")}
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", "-m", "thingspace_async", *words),
-        stdout=PIPE,
+        stdout=stdout,
         stderr=PIPE,
         env={**clean, "COLUMNS": "200", "PYTHONUNBUFFERED": "1", **variables},
     )
@@ -31,7 +37,7 @@ async def start(*words: str, **variables: str) -> Process:
 async def finish(process: Process) -> tuple[int, str, str]:
     printed, complaints = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode is not None
-    return process.returncode, printed.decode(), complaints.decode()
+    return process.returncode, (printed or b"").decode(), complaints.decode()
 
 
 async def run(*words: str, **variables: str) -> tuple[int, str, str]:
@@ -58,9 +64,87 @@ async def test_the_demo_takes_the_platform_when_the_variables_are_set() -> None:
         status, printed, complaints = await run("demo", **reaching(cloud))
         assert cloud.count("session.log_out") == 1
     assert (status, complaints) == (0, "")
-    assert "real platform" in printed
+    assert f"On {cloud.url}, with your credentials." in printed
+    assert "real platform" not in printed
     assert cloud.account_name in printed
     assert "5 devices" in printed
+
+
+async def test_the_demo_with_some_of_the_variables_names_the_others() -> None:
+    status, printed, _ = await run("demo", "--devices", "1", THINGSPACE_CLIENT_ID="key", THINGSPACE_USERNAME="user")
+    assert status == 0
+    assert "simulator" in printed
+    assert "set the environment variables THINGSPACE_CLIENT_SECRET, THINGSPACE_PASSWORD." in printed
+    assert "THINGSPACE_CLIENT_ID" not in printed
+
+
+async def test_the_demo_with_an_empty_variable_names_it() -> None:
+    variables = {**dict.fromkeys(VARIABLES, "x"), "THINGSPACE_USERNAME": ""}
+    status, printed, _ = await run("demo", "--devices", "1", **variables)
+    assert status == 0
+    assert "set the environment variable THINGSPACE_USERNAME." in printed
+
+
+async def test_the_demo_refuses_credentials_that_cannot_work() -> None:
+    variables = {**dict.fromkeys(VARIABLES, "x"), "THINGSPACE_PASSWORD": "with\nline end"}
+    status, printed, complaints = await run("demo", **variables)
+    assert (status, printed) == (1, "")
+    assert complaints.startswith("thingspace: credentials: password holds")
+    assert complaints.count("\n") == 1
+
+
+async def test_the_demo_without_devices_shows_no_table() -> None:
+    status, printed, _ = await run("demo", "--devices", "0")
+    assert status == 0
+    assert "0 devices in" in printed
+    assert "the first of them" not in printed
+    assert "imei" not in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "variables"),
+    [
+        (("demo",), {}),
+        (("demo",), dict.fromkeys(VARIABLES, "x")),
+        (("devices", "list"), dict.fromkeys(VARIABLES, "x")),
+    ],
+)
+async def test_an_unknown_environment_is_one_line_that_names_the_known(
+    words: tuple[str, ...], variables: dict[str, str]
+) -> None:
+    for status, printed, complaints in (
+        await run(*words, "--environment", "prod", **variables),
+        await run(*words, **variables, THINGSPACE_ENVIRONMENT="prod"),
+    ):
+        assert (status, printed) == (1, "")
+        assert "https://host, or production, staging, mock" in complaints
+        assert complaints.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [("demo",), ("devices", "list")])
+async def test_an_empty_account_is_one_line(words: tuple[str, ...]) -> None:
+    async with Simulator(devices=1) as cloud:
+        status, printed, complaints = await run(*words, "--account", "", **reaching(cloud))
+        assert not cloud.received
+    assert (status, printed) == (1, "")
+    assert complaints.startswith("thingspace: --account is empty")
+    assert complaints.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("demo", "--devices", "1000001"), "--devices"),
+        (("simulator", "--devices", "1000001"), "--devices"),
+        (("simulator", "--port", "65536"), "--port"),
+        (("simulator", "--port", "-1"), "--port"),
+    ],
+)
+async def test_a_number_out_of_range_is_named(words: tuple[str, ...], option: str) -> None:
+    status, _, complaints = await run(*words)
+    assert status == 2
+    assert f"Invalid value for '{option}'" in complaints
+    assert "Traceback" not in complaints
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -74,6 +158,7 @@ async def test_an_interrupted_demo_logs_out_and_leaves_no_traceback(number: sign
         assert cloud.count("session.log_out") == 1
     assert status == 128 + number
     assert "session.log_out" in printed
+    assert "Interrupted. Logged out, connections closed." in printed
     assert "Traceback" not in printed + complaints
     assert complaints == ""
 
@@ -147,6 +232,24 @@ async def test_a_reader_that_goes_away_is_no_traceback() -> None:
     assert b"Traceback" not in complaints
 
 
+@pytest.mark.parametrize("words", [("demo",), *(("devices", "list", "--format", one) for one in ("table", "csv"))])
+async def test_an_output_that_cannot_be_written_is_one_line_after_the_log_out(words: tuple[str, ...]) -> None:
+    unwritable = os.open(os.devnull, os.O_RDONLY)  # It fails as a full disk does, on every system.
+    async with Simulator(devices=3) as cloud:
+        process = await start_into(unwritable, *words, **reaching(cloud))
+        os.close(unwritable)
+        status, _, complaints = await finish(process)
+        assert cloud.count("session.log_out") == cloud.count("session.log_in")
+    assert status == 1
+    assert os.strerror(errno.EBADF) in complaints
+    assert complaints.count("\n") == 1
+
+
+async def test_an_interrupt_while_the_libraries_load_ends_quietly(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    assert await run("demo", PYTHONPATH=str(tmp_path)) == (128 + signal.SIGINT, "", "")
+
+
 async def test_a_simulator_of_ones_own_prints_what_reaches_it() -> None:
     process = await start("simulator", "--port", "0", "--devices", "12")
     assert process.stdout is not None
@@ -171,3 +274,30 @@ async def test_a_port_that_is_taken_is_one_line() -> None:
     assert status == 1
     assert "choose another --port" in complaints
     assert "Traceback" not in complaints
+
+
+@pytest.mark.parametrize("host", ["no such host", "192.0.2.1"])
+async def test_a_host_that_is_not_ours_is_one_line_about_the_host(host: str) -> None:
+    status, _, complaints = await run("simulator", "--port", "0", "--host", host)
+    assert status == 1
+    assert "choose another --host" in complaints
+    assert "--port" not in complaints
+    assert complaints.count("\n") == 1
+
+
+async def test_an_empty_host_is_one_line() -> None:
+    status, _, complaints = await run("simulator", "--port", "0", "--host", "")
+    assert status == 1
+    assert complaints.startswith("thingspace: --host is empty")
+    assert complaints.count("\n") == 1
+
+
+async def test_a_simulator_on_every_interface_starts_and_can_be_interrupted() -> None:
+    process = await start("simulator", "--port", "0", "--devices", "1", "--host", "0.0.0.0")
+    assert process.stdout is not None
+    async for line in process.stdout:
+        if b"Ctrl-C" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    status, _, complaints = await finish(process)
+    assert (status, complaints) == (128 + signal.SIGINT, "")

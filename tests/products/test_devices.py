@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import attrs
+import orjson
 import pytest
 from aioresponses import aioresponses
 
@@ -243,17 +245,22 @@ def test_a_search_for_nothing_is_refused_before_anything_is_sent() -> None:
     ("promise", "reason"),
     [
         (page(None), "DeviceId is missing or no number"),
+        (page(1, 2, None), "DeviceId is missing or no number"),
         (page("12a"), "DeviceId is missing or no number"),
         (page("١٢"), "DeviceId is missing or no number"),
         (page(), "the page is empty"),
     ],
 )
-async def test_a_promise_of_more_without_a_way_on_is_an_error(
+async def test_a_promise_of_more_without_a_way_on_is_an_error_that_says_what_to_do(
     canned: aioresponses, scripted: Session, promise: dict[str, Any], reason: str
 ) -> None:
     canned.post(LIST, payload=promise, status=202)
-    with pytest.raises(errors.AnswerUnreadable, match=reason):
+    with pytest.raises(errors.AnswerUnreadable, match=reason) as caught:
         await walk(scripted)
+    last = len(promise["devices"]) - 1
+    assert caught.value.path == ("devices" if last < 0 else f"devices[{last}].extendedAttributes")
+    assert "narrow the filter" in str(caught.value)
+    assert "`earliest`" in str(caught.value)
 
 
 async def test_pages_that_lead_in_a_circle_are_an_error_and_not_a_loop(canned: aioresponses, scripted: Session) -> None:
@@ -311,6 +318,118 @@ async def test_an_unknown_device_is_not_found() -> None:
         with pytest.raises(errors.NotFound, match="no device with imei 990000000000000") as caught:
             await session.devices.get(DeviceId.imei("990000000000000"))
         assert caught.value.short_code == "REQUEST_FAILED.DeviceNotFound"
+
+
+async def test_not_found_keeps_what_the_platform_said(canned: aioresponses, scripted: Session) -> None:
+    refusal = {"errorCode": "UnifiedWebService.REQUEST_FAILED.DeviceNotFound", "errorMessage": "No such device here."}
+    canned.post(LIST, status=503)
+    canned.post(LIST, payload=refusal, status=400, headers={"X-Request-Id": "r-7", "Retry-After": "3"})
+    with pytest.raises(errors.NotFound, match="no device with mdn 5551234567: No such device here") as caught:
+        await scripted.devices.get(DeviceId.mdn("5551234567"))
+    found = caught.value
+    assert (found.status, found.request_id, found.retry_after, found.tries) == (400, "r-7", 3.0, 2)
+    assert orjson.loads(found.body or b"") == refusal
+
+
+@pytest.mark.parametrize("identifier", [None, "353266001234567", 353266001234567, {"id": "1", "kind": "imei"}, ("1",)])
+async def test_one_device_is_asked_for_by_an_identifier_and_nothing_else(scripted: Session, identifier: Any) -> None:
+    with pytest.raises(errors.InvalidRequest, match=r"give DeviceId\.imei\('…'\)"):
+        await scripted.devices.get(identifier)
+
+
+@pytest.mark.parametrize("part", ["id", "kind"])
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [(3, "must be a str, not int"), (None, "must be a str"), ("", "must not be empty"), ("3\n", "control character")],
+)
+async def test_an_identifier_that_cannot_be_right_is_refused_unsent(
+    scripted: Session, part: str, value: Any, reason: str
+) -> None:
+    identifier = attrs.evolve(DeviceId.imei("353266001234567"), **{part: value})
+    with pytest.raises(errors.InvalidRequest, match=rf"device_id has an? {part} that .*{reason}"):
+        await scripted.devices.get(identifier)
+
+
+@pytest.mark.parametrize("value", ["", 5, "a\r\nb"])
+async def test_an_account_name_that_cannot_be_right_is_refused_unsent(scripted: Session, value: Any) -> None:
+    with pytest.raises(errors.InvalidRequest, match="AccountDeviceListRequest: account_name "):
+        await scripted.devices.get(DeviceId.imei("1"), account_name=value)
+    with pytest.raises(errors.InvalidRequest, match="AccountDeviceListRequest: account_name "):
+        scripted.devices.list(account_name=value)
+
+
+@pytest.mark.parametrize("request_", ["0000123456-00001", "", 0, {"accountName": "x"}, Device()])
+async def test_a_walk_takes_nothing_but_a_request(scripted: Session, request_: Any) -> None:
+    with pytest.raises(errors.InvalidRequest, match=r"give an AccountDeviceListRequest.*account_name='…'"):
+        scripted.devices.list(request_)
+
+
+@pytest.mark.parametrize("request_", [None, "0000123456-00001", {"accountName": "x"}, Device()])
+async def test_a_page_is_asked_for_with_a_request_and_nothing_else(scripted: Session, request_: Any) -> None:
+    with pytest.raises(errors.InvalidRequest, match="give an AccountDeviceListRequest"):
+        await scripted.devices.list_page(request_)
+
+
+TEXTS = ("account_name", "current_state", "group_name", "service_plan")
+
+SEARCH = DeviceIdSearch(kind="imei", contains="1")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        *((field, "", "must not be empty") for field in TEXTS),
+        *((field, 5, "must be a str, not int") for field in TEXTS),
+        ("account_name", "a\r\nb", "holds a control character, such as a line end"),
+        ("account_name", "\ud800", "cannot be printed: strip it"),
+        ("service_plan", b"plan", "must be a str, not bytes"),
+        ("device_id", "353266001234567", "must be a DeviceId, such as DeviceId.imei('…'), not str"),
+        ("device_id", DeviceId(id=3, kind="imei"), "has an id that must be a str, not int"),  # type: ignore[arg-type]
+        ("filter", SEARCH, "must be an AccountDeviceListFilter, not DeviceIdSearch"),
+        ("custom_fields", "red", "must be a tuple of CustomField, not str"),
+        ("custom_fields", ("red",), "must hold CustomField only, not str"),
+        ("custom_fields", (CustomField(key="", value="red"),), "has a key that must not be empty"),
+        ("custom_fields", (CustomField(key="CustomField1", value="a\n"),), "has a value that holds a control"),
+        ("max_number_of_devices", "5", "must be an int, not str"),
+        ("max_number_of_devices", True, "must be an int, not bool"),
+        ("max_number_of_devices", 5.0, "must be an int, not float"),
+        ("max_number_of_devices", -1, "must be 1 or more"),
+        ("max_number_of_devices", 0, "must be 1 or more"),
+        ("largest_device_id_seen", -1, "must be 0 or more"),
+        ("largest_device_id_seen", "7", "must be an int, not str"),
+        ("earliest", "2026-01-01", "must be a datetime with a time zone, not str"),
+        ("latest", datetime(2026, 1, 1), "has no time zone"),  # noqa: DTZ001 - the point
+    ],
+)
+def test_a_bad_value_is_refused_with_its_model_and_field(field: str, value: Any, reason: str) -> None:
+    with pytest.raises(errors.InvalidRequest) as caught:
+        AccountDeviceListRequest(**{field: value})
+    assert str(caught.value).startswith(f"AccountDeviceListRequest: {field} ")
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"account_name": "../x"},
+        {"custom_fields": (CustomField(key="CustomField1", value=""),)},
+        {"max_number_of_devices": 5000},
+        {"largest_device_id_seen": 0},
+    ],
+)
+def test_what_may_be_right_is_left_to_the_platform(given: dict[str, Any]) -> None:
+    assert AccountDeviceListRequest(**given) != AccountDeviceListRequest()
+
+
+@pytest.mark.parametrize("field", ["kind", "contains", "startswith", "endswith"])
+def test_a_search_for_an_empty_text_is_refused(field: str) -> None:
+    with pytest.raises(errors.InvalidRequest, match=f"DeviceIdSearch: {field} must not be empty"):
+        DeviceIdSearch(**{"kind": "imei", "contains": "1", field: ""})
+
+
+def test_a_filter_holds_searches_only() -> None:
+    with pytest.raises(errors.InvalidRequest, match="must be a tuple of DeviceIdSearch, not DeviceIdSearch"):
+        AccountDeviceListFilter(device_identifier_filters=SEARCH)  # type: ignore[arg-type]
 
 
 async def test_another_refusal_than_not_found_stays_what_it_is() -> None:

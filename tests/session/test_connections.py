@@ -29,6 +29,7 @@ from tests.session.fake import (
 )
 from thingspace_async import Environment, Session
 from thingspace_async.errors import (
+    AnswerLost,
     ApiError,
     ConfigurationError,
     InvalidRequest,
@@ -168,19 +169,60 @@ async def test_a_client_that_its_owner_closed_is_told(platform: Platform, client
 
 async def test_a_client_that_was_closed_before_is_told(platform: Platform, client: aiohttp.ClientSession) -> None:
     await client.close()
-    with raises(SessionClosed) as caught:
+    with raises(ConfigurationError) as caught:
         await platform.session(client_session=client).open()
-    assert "closed" in str(caught)
+    assert str(caught) == "client_session is closed already: make another"
     assert platform.calls == []
 
 
-async def test_a_client_of_another_event_loop_is_no_hang(platform: Platform, client: aiohttp.ClientSession) -> None:
+async def test_a_connector_that_was_closed_before_is_told(platform: Platform) -> None:
+    connector = aiohttp.TCPConnector()
+    await connector.close()
+    with raises(ConfigurationError) as caught:
+        await platform.session(connector=connector).open()
+    assert str(caught) == "connector is closed already: make another"
+    assert platform.calls == []
+
+
+@pytest.mark.parametrize("value", ["aiohttp", 0, object(), aiohttp.ClientSession, {}])
+@pytest.mark.parametrize("name", ["client_session", "connector"])
+async def test_what_is_passed_in_has_to_be_aiohttps(platform: Platform, name: str, value: Any) -> None:
+    with raises(ConfigurationError) as caught:
+        await platform.session(**{name: value}).open()
+    assert str(caught).startswith(f"{name} must be an aiohttp.")
+    assert platform.calls == []
+
+
+@pytest.mark.parametrize("name", ["client_session", "connector"])
+async def test_what_belongs_to_another_event_loop_is_told(
+    platform: Platform, client: aiohttp.ClientSession, name: str
+) -> None:
+    passed: Any = client if name == "client_session" else client.connector
+
     async def elsewhere() -> None:
-        with pytest.raises((ThingSpaceError, RuntimeError)):
-            await platform.session(client_session=client, timeout=1, retries=0).open()
+        with raises(ConfigurationError) as caught:
+            await platform.session(**{name: passed}).open()
+        assert str(caught).startswith(f"{name} belongs to another event loop")
 
     await asyncio.wait_for(asyncio.to_thread(asyncio.run, elsewhere()), 5)
-    assert platform.count(LOG_IN) == 0
+    assert platform.calls == []
+
+
+@pytest.mark.parametrize("error", [RuntimeError("hush"), ValueError("hush")])
+async def test_a_middleware_that_fails_behind_the_answer_leaves_the_outcome_unknown(
+    platform: Platform, error: Exception
+) -> None:
+    async def fail(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        response = await handler(request)
+        response.close()
+        raise error
+
+    async with aiohttp.ClientSession(middlewares=(fail,)) as client:
+        with raises(AnswerLost) as caught:
+            await platform.session(client_session=client, retries=0).open()
+    assert f"{type(error).__name__} inside the HTTP client or a middleware" in str(caught)
+    assert "unknown" in str(caught)
+    assert [call.key for call in platform.calls] == [TOKEN]
 
 
 @pytest.mark.parametrize("header", ["Authorization", "VZ-M2M-Token", "authorization", "Accept"])

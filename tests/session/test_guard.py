@@ -343,16 +343,12 @@ async def test_a_reset_that_is_refused_for_another_reason_locks_nothing(session:
     assert await session.accounts.get(NAME)
 
 
-def test_a_forked_child_does_not_wait_for_log_ins_of_its_parent() -> None:
+async def test_a_forked_child_does_not_wait_for_log_ins_of_its_parent() -> None:
     guard = _auth.Lockout()
-
-    async def enter_while_a_forked_turn_is_taken() -> None:
-        async with guard.turn("host", "user"):
-            guard.forget_turns()
-            async with asyncio.timeout(5), guard.turn("host", "user"):
-                pass
-
-    asyncio.run(enter_while_a_forked_turn_is_taken())
+    async with guard.turn("host", "user"):
+        guard.forget_turns()
+        async with asyncio.timeout(5), guard.turn("host", "user"):
+            pass
 
 
 async def test_a_host_that_became_another_one_starts_afresh(platform: Platform) -> None:

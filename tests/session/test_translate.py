@@ -80,7 +80,7 @@ def test_every_exception_of_aiohttp_becomes_one_of_ours(kind: type[Exception]) -
         expected = errors.RequestNotSent
     elif issubclass(kind, TimeoutError):
         expected = errors.AnswerTimedOut
-    elif issubclass(kind, ValueError):
+    elif issubclass(kind, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
         expected = errors.InvalidRequest
     else:
         expected = errors.AnswerLost
@@ -97,15 +97,27 @@ def test_every_exception_of_aiohttp_becomes_one_of_ours(kind: type[Exception]) -
         (BrokenPipeError(), errors.AnswerLost),
         (OSError(24, "Too many open files"), errors.AnswerLost),
         (ssl.SSLError(1, "record layer"), errors.AnswerLost),
-        (ValueError("hush"), errors.InvalidRequest),
-        (UnicodeError("hush"), errors.InvalidRequest),
-        (RuntimeError("Session is closed"), errors.SessionClosed),
+        (ValueError("Cannot combine AUTHORIZATION header with AUTH argument"), errors.InvalidRequest),
+        (ValueError("hush"), errors.AnswerLost),
+        (UnicodeError("hush"), errors.AnswerLost),
+        (RuntimeError("hush"), errors.AnswerLost),
     ],
 )
 def test_other_exceptions_become_ours_too(error: Exception, kind: type[errors.ThingSpaceError]) -> None:
     failure = translate(error, WIRE)
     assert type(failure) is kind
     assert_keeps_secrets(failure)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("Session is closed"), RuntimeError()])
+def test_a_runtime_error_tells_of_closed_connections_only_if_they_are(error: RuntimeError) -> None:
+    assert type(translate(error, WIRE, closed=True)) is errors.SessionClosed
+    assert type(translate(error, WIRE, closed=False)) is errors.AnswerLost
+
+
+@pytest.mark.parametrize("error", [ValueError("hush"), ConnectionResetError(104, "reset")])
+def test_closed_connections_explain_no_other_error(error: Exception) -> None:
+    assert type(translate(error, WIRE, closed=True)) is errors.AnswerLost
 
 
 def test_a_host_that_cannot_be_found_is_named() -> None:

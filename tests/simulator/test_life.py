@@ -13,6 +13,8 @@ import aiohttp
 import pytest
 
 from tests.simulator.api import ACCOUNT, LIST, LOG_IN, Api
+from thingspace_async import Credentials, Session
+from thingspace_async.errors import LoginRefused
 from thingspace_async.simulator import Delay, Drip, Fault, Simulator
 from thingspace_async.simulator.clock import Clock
 
@@ -48,6 +50,23 @@ async def test_a_port_that_is_taken_is_an_error_that_leaves_nothing_behind() -> 
             await other.start()
     await other.start()
     await other.close()
+
+
+async def test_what_one_simulator_refused_the_next_on_its_port_may_accept() -> None:
+    async with Simulator(seed=1) as cloud:
+        environment, known = cloud.environment, Simulator(seed=2).credentials
+        wrong = Credentials(
+            client_id=cloud.credentials.client_id,
+            client_secret=cloud.credentials.client_secret,
+            username=cloud.credentials.username,
+            password=known.password,
+        )
+        with pytest.raises(LoginRefused):
+            await Session(wrong, environment=environment).open()
+    async with Simulator(seed=2, port=int(str(urlsplit(environment.bases["m2m"]).port))) as cloud:
+        assert cloud.credentials == known
+        async with Session(known, environment=environment):
+            assert cloud.count("session.log_in") == 1
 
 
 async def test_a_simulator_that_was_closed_can_come_back_at_its_url_and_knows_its_sessions(api: Api) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import thingspace_async
 pytest_plugins = "pytester"
 
 Run = Callable[..., pytest.RunResult]
+
+ROOT = Path(thingspace_async.__file__).parent.parent
 
 MODULE = """
 import pytest
@@ -40,7 +43,7 @@ def test_nothing_was_loaded():
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run pytest with these plugins alone."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setenv("PYTHONPATH", str(Path(thingspace_async.__file__).parent.parent))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
     def start(source: str, *options: str, mode: str | None = None, apart: bool = False) -> pytest.RunResult:
         pytester.makepyfile(source)
@@ -65,8 +68,30 @@ def test_the_fixtures_work_in_a_process_of_their_own(run: Run, mode: str, mark: 
     run(MODULE.format(mark=mark), mode=mode, apart=True).assert_outcomes(passed=2)
 
 
-def test_without_pytest_asyncio_tests_run_and_the_fixtures_are_missing(run: Run) -> None:
-    run("def test_plain(): pass\ndef test_other(thingspace_simulator): pass").assert_outcomes(passed=1, errors=1)
+@pytest.mark.parametrize("plugin", ["asyncio", "pytest_asyncio.plugin"])
+@pytest.mark.parametrize("before", [True, False])
+def test_the_fixtures_work_whatever_the_order_and_name_of_the_plugins(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, plugin: str, *, before: bool
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    pytester.makepyfile(MODULE.format(mark="@pytest.mark.asyncio"))
+    names = [plugin, "thingspace_async.pytest_plugin"] if before else ["thingspace_async.pytest_plugin", plugin]
+    loading = (word for name in names for word in ("-p", name))
+    scope = "asyncio_default_fixture_loop_scope=function"
+    pytester.runpytest_subprocess("-o", scope, *loading).assert_outcomes(passed=2)
+
+
+def test_the_example_of_the_readme_passes_in_strict_mode(run: Run) -> None:
+    (example,) = re.findall(r"```py\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    run(example, mode="strict").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("fixture", ["thingspace_simulator", "thingspace_session"])
+def test_without_pytest_asyncio_tests_run_and_the_fixtures_say_what_to_install(run: Run, fixture: str) -> None:
+    result = run(f"def test_plain(): pass\nasync def test_other({fixture}): pass")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*pip install pytest-asyncio*"])
 
 
 def test_without_pytest_asyncio_nothing_heavy_is_loaded(run: Run) -> None:

@@ -14,7 +14,7 @@ import pytest
 from tests.surface.rooms import PACKAGE, ROOMS
 
 LAYERS = (
-    ("errors", "_types"),
+    ("errors", "_types", "_checks"),
     ("_codec", "_operation", "_environment"),
     ("_auth", "_retry"),
     ("_transport",),

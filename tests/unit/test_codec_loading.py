@@ -17,7 +17,13 @@ from thingspace_async import _codec
 from thingspace_async._codec import Mismatch, dump, load, parse_date, parse_datetime, wire, wire_name
 from thingspace_async._types import UNSET, DeviceId, OpenEnum, Secret, Unset
 from thingspace_async.accounts.models import Account, AsynchronousRequestResult, IpPool, RequestStatus, ServicePlan
-from thingspace_async.devices.models import AccountDeviceListFilter, AccountDeviceListResult, Device
+from thingspace_async.devices.models import (
+    AccountDeviceListFilter,
+    AccountDeviceListRequest,
+    AccountDeviceListResult,
+    Device,
+    DeviceIdSearch,
+)
 from thingspace_async.session_management.models import LogInResult, OAuthToken
 
 
@@ -355,11 +361,6 @@ def test_one_bad_device_among_five_hundred_is_named(change: dict[str, object], m
     assert _mismatch(body, AccountDeviceListResult) == ("devices[499].deviceIds[0].id", message)
 
 
-def test_values_that_a_model_refuses_are_named_by_the_place_of_the_model() -> None:
-    mismatch = _codec._explain(b'{"deviceIdentifierFilters": [{"kind": "imei"}]}', AccountDeviceListFilter)
-    assert (mismatch.path, mismatch.message) == ("deviceIdentifierFilters[0]", "does not fit the documented type")
-
-
 def test_the_first_of_several_faults_is_named() -> None:
     assert _mismatch([{"id": "1"}, {"id": 2}, {"id": 3}], tuple[Inner, ...])[0] == "[1].id"
 
@@ -622,3 +623,24 @@ def test_an_answer_without_content_reads_as_none() -> None:
 def test_a_mismatch_without_a_path_is_about_the_whole() -> None:
     mismatch = _codec.Mismatch("m")
     assert (mismatch.message, mismatch.path) == ("m", None)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "path", "message"),
+    [
+        (
+            b'{"deviceIdentifierFilters":[{"kind":"imei","contains":"1"},{"kind":"","contains":"1"}]}',
+            AccountDeviceListFilter,
+            "deviceIdentifierFilters[1]",
+            "DeviceIdSearch: kind must not be empty",
+        ),
+        (b'{"accountName":""}', AccountDeviceListRequest, None, "AccountDeviceListRequest: account_name must not be"),
+        (b'{"kind":"imei"}', DeviceIdSearch, None, "DeviceIdSearch: give contains, startswith or endswith"),
+    ],
+)
+def test_what_a_models_own_checks_refuse_is_a_mismatch_at_its_place(
+    body: bytes, kind: type, path: str | None, message: str
+) -> None:
+    with pytest.raises(Mismatch, match=message) as caught:
+        load(body, kind)
+    assert caught.value.path == path

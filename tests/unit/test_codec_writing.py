@@ -1,5 +1,6 @@
 """Writing JSON: the platform's names, defaults left out, secrets revealed here and nowhere else."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
@@ -154,9 +155,9 @@ def test_a_time_without_its_zone_is_refused_before_it_is_written() -> None:
 
 @pytest.mark.parametrize(
     "request_",
-    [AccountDeviceListRequest(largest_device_id_seen=2**64), AccountDeviceListRequest(account_name="\ud800")],
+    [AccountDeviceListRequest(largest_device_id_seen=2**64), ExtendedAttribute(key="\ud800")],
 )
-def test_what_json_cannot_hold_is_an_invalid_request(request_: AccountDeviceListRequest) -> None:
+def test_what_json_cannot_hold_is_an_invalid_request(request_: object) -> None:
     with pytest.raises(InvalidRequest, match="cannot be written as JSON"):
         dump(request_)
 
@@ -165,6 +166,26 @@ def test_what_json_cannot_hold_is_an_invalid_request(request_: AccountDeviceList
 def test_what_is_no_json_at_all_is_an_invalid_request_too(value: object) -> None:
     with pytest.raises(InvalidRequest, match="cannot be written as JSON"):
         dump(value)
+
+
+def _endless() -> list[object]:
+    found: list[object] = []
+    found.append({"again": found})
+    return found
+
+
+def _deep() -> list[object]:
+    found: list[object] = []
+    for _ in range(100_000):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize("make", [_endless, _deep])
+def test_what_contains_itself_or_has_no_bottom_is_an_invalid_request(make: Callable[[], object]) -> None:
+    with pytest.raises(InvalidRequest, match="contains itself or is nested too deeply") as refused:
+        dump(make())
+    assert refused.value.__context__ is None
 
 
 def test_plain_json_is_written_as_it_is() -> None:

@@ -127,17 +127,17 @@ def test_the_bases_are_those_of_the_published_list(name: str) -> None:
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ("", "must be a text that is not empty"),
-        (None, "must be a text that is not empty"),
-        (5, "must be a text that is not empty"),
-        (True, "must be a text that is not empty"),
-        (b"hidden", "must be a text that is not empty"),
-        (["hidden"], "must be a text that is not empty"),
-        ("hidden\ud800", "holds a line end or another control character: strip it"),
-        ("hidden\r\nend", "holds a line end or another control character: strip it"),
-        ("hidden\n", "holds a line end or another control character: strip it"),
-        ("hidden\t", "holds a line end or another control character: strip it"),
-        ("hidden\x00", "holds a line end or another control character: strip it"),
+        ("", "must not be empty"),
+        (None, "must be a str, not NoneType"),
+        (5, "must be a str, not int"),
+        (True, "must be a str, not bool"),
+        (b"hidden", "must be a str, not bytes"),
+        (["hidden"], "must be a str, not list"),
+        ("hidden\ud800", "holds a control character, such as a line end"),
+        ("hidden\r\nend", "holds a control character, such as a line end"),
+        ("hidden\n", "holds a control character, such as a line end"),
+        ("hidden\t", "holds a control character, such as a line end"),
+        ("hidden\x00", "holds a control character, such as a line end"),
     ],
     ids=["empty", "none", "int", "bool", "bytes", "list", "surrogate", "crlf", "newline", "tab", "nul"],
 )
@@ -369,5 +369,90 @@ def test_a_base_url_that_would_swallow_the_path_is_refused(url: str) -> None:
 
 
 def test_environments_travel() -> None:
-    known = Environment.production
-    assert pickle.loads(pickle.dumps(known)) == copy.deepcopy(known) == known
+    for known in (Environment.production, Environment.mock, Environment.at("http://127.0.0.1:1")):
+        for twin in (pickle.loads(pickle.dumps(known)), copy.copy(known), copy.deepcopy(known)):
+            assert twin == known
+            assert (twin.name, dict(twin.bases)) == (known.name, dict(known.bases))
+
+
+@pytest.mark.parametrize(
+    "url", ["https://cloud.example/api", "https://cloud.example/api/", "https://h.example/gate/api"]
+)
+def test_a_base_url_that_would_get_its_api_twice_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="without /api, which is added"):
+        Environment.at(url)
+
+
+@pytest.mark.parametrize("url", ["https://api", "https://api.example", "https://cloud.example/myapi"])
+def test_an_api_that_is_no_last_segment_is_taken(url: str) -> None:
+    assert Environment.at(url).bases["m2m"] == f"{url}/api/m2m"
+
+
+@pytest.mark.parametrize("server", get_args(Server))
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://cloud.example/x", "http would send tokens in clear to cloud.example; use https"),
+        ("https://user:hidden@cloud.example", "the base URL of {server} must hold no user, query or fragment"),
+        ("https://cloud.example?next=1", "the base URL of {server} must hold no user, query or fragment"),
+        ("cloud.example", "the base URL of {server} must look like https://host"),
+        (None, "the base URL of {server} must be a text"),
+    ],
+)
+def test_every_base_of_an_environment_made_by_hand_is_checked(server: Server, url: Any, reason: str) -> None:
+    bases = {**Environment.production.bases, server: url}
+    with pytest.raises(ConfigurationError) as refused:
+        Environment("mine", bases)
+    assert reason.format(server=server) in str(refused.value)
+    assert "hidden" not in str(refused.value)
+
+
+def test_an_environment_made_by_hand_has_every_server_and_no_other() -> None:
+    bases: dict[Any, str] = dict(Environment.production.bases)
+    del bases["oauth"], bases["imp"]
+    with pytest.raises(ConfigurationError, match="missing or unknown: imp, oauth"):
+        Environment("mine", bases)
+    bases |= {
+        "oauth": "https://a.example",
+        "imp": "https://b.example",
+        "m2n": "https://c.example",
+        5: "https://d.example",
+    }
+    with pytest.raises(ConfigurationError, match="missing or unknown: 5, m2n"):
+        Environment("mine", bases)
+
+
+@pytest.mark.parametrize(
+    ("name", "bases", "reason"),
+    [
+        ("", Environment.production.bases, "name must not be empty"),
+        (None, Environment.production.bases, "name must be a str"),
+        ("two\nlines", Environment.production.bases, "name holds a control character"),
+        ("mine", "https://cloud.example", "bases must be a mapping, not str"),
+        ("mine", None, "bases must be a mapping, not NoneType"),
+    ],
+)
+def test_an_environment_of_other_types_is_refused(name: Any, bases: Any, reason: str) -> None:
+    with pytest.raises(ConfigurationError, match=reason):
+        Environment(name, bases)
+
+
+def test_an_environment_keeps_the_bases_that_were_checked() -> None:
+    bases = dict(Environment.at("https://cloud.example").bases)
+    mine = Environment("mine", bases)
+    bases["m2m"] = "http://evil.example"
+    assert mine.bases["m2m"] == "https://cloud.example/api/m2m"
+    with pytest.raises(TypeError):
+        mine.bases["m2m"] = "http://evil.example"  # type: ignore[index]
+
+
+def test_a_last_slash_of_a_base_is_left_out() -> None:
+    bases = {server: f"{base}/" for server, base in Environment.production.bases.items()}
+    assert Environment("production", bases) == Environment.production
+
+
+def test_an_environment_is_this_machine_only_if_all_its_servers_are() -> None:
+    bases = dict(Environment.at("http://127.0.0.1:1").bases)
+    assert Environment("here", bases).is_loopback
+    bases["oauth"] = "https://cloud.example"
+    assert not Environment("elsewhere", bases).is_loopback

@@ -12,9 +12,11 @@ from typing import Annotated, Any, Final
 import typer
 
 from thingspace_async._environment import Environment
-from thingspace_async.errors import ThingSpaceError
+from thingspace_async.errors import ConfigurationError, InvalidRequest, ThingSpaceError
 
-__all__ = ["EnvironmentOption", "environment_named", "run"]
+__all__ = ["DevicesOption", "EnvironmentOption", "checked_account", "environment_named", "run"]
+
+DevicesOption = Annotated[int, typer.Option(min=0, max=1_000_000, help="Devices in the simulator.")]
 
 EnvironmentOption = Annotated[
     str,
@@ -30,7 +32,18 @@ _NAMED: Final = {one.name: one for one in (Environment.production, Environment.s
 
 def environment_named(name: str) -> Environment:
     """Return an environment by its name or base URL."""
-    return _NAMED.get(name) or Environment.at(name)
+    if name in _NAMED:
+        return _NAMED[name]
+    if "://" not in name:
+        raise ConfigurationError("environment: it must look like https://host, or production, staging, mock")
+    return Environment.at(name)
+
+
+def checked_account(account: str | None) -> str | None:
+    """Return the account name, unless it is empty, as an unset variable of a shell is: that would mean all accounts."""
+    if account is not None and not account.strip():
+        raise InvalidRequest("--account is empty: name an account, or leave the option out")
+    return account
 
 
 def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -40,12 +53,20 @@ def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     except ThingSpaceError as error:
         typer.echo(f"thingspace: {error}", err=True)
         raise typer.Exit(1) from None
-    except BrokenPipeError:
-        # The reader went away, as `head` does. What Python still wants to flush goes nowhere, in place of a complaint.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # The reader went away, as `head` does.
+        _discard_output()
+        raise typer.Exit(1) from None
+    except OSError as error:  # As of a full disk.
+        _discard_output()
+        typer.echo(f"thingspace: {error}", err=True)
         raise typer.Exit(1) from None
     if received is not None:
         raise typer.Exit(128 + received)
+
+
+def _discard_output() -> None:
+    """Send what Python still wants to flush nowhere, in place of its complaint."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
 
 
 async def _until_signalled(work: Coroutine[Any, Any, None]) -> int | None:
@@ -77,7 +98,11 @@ async def _until_signalled(work: Coroutine[Any, Any, None]) -> int | None:
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
+        if sys.stdout is not None:  # As it is for a process that was started with it closed.
+            sys.stdout.flush()  # Here, where a full disk becomes one line: at exit Python would complain itself.
     return None
 
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+_STDOUT: Final = 1

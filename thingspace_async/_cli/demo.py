@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
@@ -14,10 +16,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from thingspace_async import Credentials, Exchange, Session
-from thingspace_async._cli._run import EnvironmentOption, environment_named, run
+from thingspace_async._cli._run import (
+    DevicesOption,
+    EnvironmentOption,
+    checked_account,
+    environment_named,
+    run,
+)
 from thingspace_async._cli.devices import COLUMNS
+from thingspace_async._environment import VARIABLES
 from thingspace_async.devices import AccountDeviceListRequest, Device
-from thingspace_async.errors import ConfigurationError
 from thingspace_async.simulator import Simulator
 
 __all__ = ["demo"]
@@ -26,7 +34,7 @@ _SHOWN = 8
 
 
 def demo(
-    devices: Annotated[int, typer.Option(min=0, help="Devices in the simulator.")] = 10_000,
+    devices: DevicesOption = 10_000,
     account: Annotated[str | None, typer.Option(help="Account name on the real platform.")] = None,
     environment: EnvironmentOption = "production",
 ) -> None:
@@ -34,15 +42,25 @@ def demo(
 
     async def show() -> None:
         console = Console(highlight=False)
+        place, name = environment_named(environment), checked_account(account)
+        missing = [variable for variable in VARIABLES if not os.environ.get(variable)]
         async with AsyncExitStack() as stack:
-            try:
-                credentials, place, total = Credentials.from_environment(), environment_named(environment), None
-                console.print(f"On the real platform ({place.name}), with your credentials.")
-            except ConfigurationError as missing:
+            if missing:
                 cloud = await stack.enter_async_context(Simulator(devices=devices))
                 credentials, place, total = cloud.credentials, cloud.environment, devices
-                console.print(f"On a simulator with {devices:,} devices; for the real platform {missing}.")
-            await _walk(console, Session(credentials, environment=place, on_exchange=_Steps(console)), account, total)
+                wanted = f"set the environment variable{'s' * (len(missing) > 1)} {', '.join(missing)}"
+                console.print(f"On a simulator with {devices:,} devices; for the real platform {wanted}.")
+            else:
+                credentials, total = Credentials.from_environment(), None
+                where = place.name if place.is_loopback else f"the real platform ({place.name})"
+                console.print(f"On {where}, with your credentials.")
+            steps = _Steps(console)
+            try:
+                await _walk(console, Session(credentials, environment=place, on_exchange=steps), name, total)
+            except asyncio.CancelledError:
+                console.print(f"  Interrupted. {steps.ending}")
+                raise
+            console.print(f"  {steps.ending}")
 
     run(show)
 
@@ -52,8 +70,11 @@ class _Steps:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self.ending: str = "Connections closed."
 
     def __call__(self, exchange: Exchange) -> None:
+        if exchange.operation == "session.log_out" and exchange.status == 200:
+            self.ending = "Logged out, connections closed."
         if exchange.operation == "devices.list" and exchange.status in (200, 202):
             return
         status = exchange.status or "no answer"
@@ -76,10 +97,13 @@ async def _walk(console: Console, session: Session, account: str | None, total: 
                     shown.append(device)
                 count += 1
                 advance(count)
-        console.print(f"  {count:,} devices in {time.perf_counter() - began:.2f} s; the first of them:")
-        console.print(Padding(_table(shown), (0, 0, 0, 2)))
+        found_in = f"  {count:,} devices in {time.perf_counter() - began:.2f} s"
+        if shown:
+            console.print(f"{found_in}; the first of them:")
+            console.print(Padding(_table(shown), (0, 0, 0, 2)))
+        else:
+            console.print(f"{found_in}.")
         console.print("  Leaving.")
-    console.print("  Logged out, connections closed.")
 
 
 async def _first_account(session: Session) -> str | None:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from thingspace_async import Credentials, Session
-from thingspace_async._cli._run import EnvironmentOption, environment_named, run
+from thingspace_async._cli._run import EnvironmentOption, checked_account, environment_named, run
 from thingspace_async._codec import dump
 from thingspace_async.devices import AccountDeviceListRequest, Device
 
@@ -54,8 +54,8 @@ def list_devices(
     """Print devices as they come, any number of them."""
 
     async def walk() -> None:
+        wanted = AccountDeviceListRequest(account_name=checked_account(account), current_state=state)
         async with Session(Credentials.from_environment(), environment=environment_named(environment)) as session:
-            wanted = AccountDeviceListRequest(account_name=account, current_state=state)
             await _PRINTERS[form](session.devices.list(wanted))
 
     run(walk)

@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from typing import Annotated
 
 import typer
 
-from thingspace_async._cli._run import run
+from thingspace_async._cli._run import DevicesOption, run
+from thingspace_async._environment import VARIABLES
+from thingspace_async.errors import ConfigurationError
 from thingspace_async.simulator import Simulator
 
 __all__ = ["simulator"]
 
 
 def simulator(
-    port: Annotated[int, typer.Option(help="0 takes any free one.")] = 9001,
-    devices: Annotated[int, typer.Option(min=0, help="Devices in the account.")] = 2000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")] = 9001,
+    devices: DevicesOption = 2000,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
 ) -> None:
     """Run an embedded ThingSpace until interrupted, and print how to reach it."""
 
     async def serve() -> None:
+        if not host:
+            raise ConfigurationError("--host is empty: name an address of this machine, such as 127.0.0.1")
         try:
             cloud = await Simulator(devices=devices, host=host, port=port).start()
         except OSError as error:
-            typer.echo(
-                f"thingspace: cannot listen on {host}:{port} ({error.strerror}); choose another --port", err=True
-            )
-            raise typer.Exit(1) from None
+            other = "--port" if error.errno in _PORT_IS_NOT_OURS else "--host"
+            raise ConfigurationError(
+                f"cannot listen on {host}:{port} ({error.strerror}); choose another {other}"
+            ) from None
         try:
             typer.echo(
                 f"ThingSpace simulator with {devices:,} devices in account {cloud.account_name}. Reach it with\n"
@@ -42,12 +47,11 @@ def simulator(
     run(serve)
 
 
+_PORT_IS_NOT_OURS = (errno.EADDRINUSE, errno.EACCES)
+
+
 def _variables(cloud: Simulator) -> dict[str, str]:
     """Name the environment variables that lead the command line, or any program, to a simulator."""
-    return {
-        "THINGSPACE_ENVIRONMENT": cloud.url,
-        "THINGSPACE_CLIENT_ID": cloud.credentials.client_id,
-        "THINGSPACE_CLIENT_SECRET": cloud.credentials.client_secret.reveal(),
-        "THINGSPACE_USERNAME": cloud.credentials.username,
-        "THINGSPACE_PASSWORD": cloud.credentials.password.reveal(),
-    }
+    known = cloud.credentials
+    values = (known.client_id, known.client_secret.reveal(), known.username, known.password.reveal())
+    return {"THINGSPACE_ENVIRONMENT": cloud.url, **dict(zip(VARIABLES, values, strict=True))}

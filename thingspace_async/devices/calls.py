@@ -11,7 +11,7 @@ from thingspace_async._namespace import Namespace, as_number
 from thingspace_async._operation import Operation
 from thingspace_async._types import DeviceId
 from thingspace_async.devices.models import AccountDeviceListRequest, AccountDeviceListResult, Device
-from thingspace_async.errors import AnswerUnreadable, BadRequest, NotFound
+from thingspace_async.errors import AnswerUnreadable, BadRequest, InvalidRequest, NotFound
 
 __all__ = ["OPERATIONS", "Devices"]
 
@@ -35,6 +35,7 @@ class Devices(Namespace):
 
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/retrieve-device-information.html
         """
+        _check_request(request, "AccountDeviceListRequest() asks for everything")
         reply = await self._reply(LIST, request)
         if reply.value.has_more_data is None:
             # The platform says it twice, in the body and as status 202 (same page).
@@ -51,7 +52,8 @@ class Devices(Namespace):
         Raises AnswerUnreadable where the platform promises more devices and does not say how to get them.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/retrieve-device-information.html
         """
-        wanted = request or AccountDeviceListRequest()
+        wanted = AccountDeviceListRequest() if request is None else request
+        _check_request(wanted, "for an account write account_name='…'")
         if account_name is not None:
             wanted = attrs.evolve(wanted, account_name=account_name)
         start = wanted.largest_device_id_seen or 0
@@ -70,30 +72,46 @@ class Devices(Namespace):
         Raises NotFound for a device that the user cannot see.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/retrieve-device-information.html
         """
+        if not isinstance(identifier, DeviceId):  # None would ask for any device, and get somebody's.
+            raise InvalidRequest(f"devices.get: give DeviceId.imei('…') or another DeviceId, not {_kind(identifier)}")
         asked = AccountDeviceListRequest(account_name=account_name, device_id=identifier)
         try:
             page = await self.list_page(asked)
         except BadRequest as refusal:
             if refusal.short_code != "REQUEST_FAILED.DeviceNotFound":
                 raise
-            status, code, body = refusal.status, refusal.code, refusal.body
-        else:
-            if len(page.devices) == 1:
-                return page.devices[0]
-            if page.devices:
-                raise AnswerUnreadable(
-                    f"{len(page.devices)} devices for one identifier; walk them with list()",
-                    operation=LIST.name,
-                    path="devices",
-                )
-            status, code, body = 200, None, None
+            raise NotFound(
+                f"no device with {identifier.kind} {identifier.id}: {refusal.message}",
+                operation=refusal.operation,
+                status=refusal.status,
+                code=refusal.code,
+                request_id=refusal.request_id,
+                retry_after=refusal.retry_after,
+                tries=refusal.tries,
+                body=refusal.body,
+            ) from None
+        if len(page.devices) == 1:
+            return page.devices[0]
+        if page.devices:
+            raise AnswerUnreadable(
+                f"{len(page.devices)} devices for one identifier; walk them with list()",
+                operation=LIST.name,
+                path="devices",
+            )
         raise NotFound(
-            f"no device with {identifier.kind} {identifier.id}",
+            f"no device with {identifier.kind} {identifier.id}: the platform answered with an empty list",
             operation=LIST.name,
-            status=status,
-            code=code,
-            body=body,
+            status=200,
         )
+
+
+def _check_request(request: object, advice: str) -> None:
+    if not isinstance(request, AccountDeviceListRequest):
+        raise InvalidRequest(f"{LIST.name}: give an AccountDeviceListRequest, not {_kind(request)}; {advice}")
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else f"a value of type {type(value).__name__}"
 
 
 def _last_number(page: AccountDeviceListResult) -> int:
@@ -106,13 +124,15 @@ def _last_number(page: AccountDeviceListResult) -> int:
         raise _no_way_on("the page is empty", "devices")
     number = as_number(page.devices[-1].extended_attribute("DeviceId"))
     if number is None:
-        raise _no_way_on("its attribute DeviceId is missing or no number")
+        last = len(page.devices) - 1
+        raise _no_way_on("its attribute DeviceId is missing or no number", f"devices[{last}].extendedAttributes")
     return number
 
 
-def _no_way_on(reason: str, path: str = "devices[-1].extendedAttributes") -> AnswerUnreadable:
+def _no_way_on(reason: str, path: str) -> AnswerUnreadable:
     return AnswerUnreadable(
-        f"more devices are promised, but {reason}, so the following page cannot be asked for",
+        f"more devices are promised, but {reason}, so the following page cannot be asked for: "
+        "narrow the filter until one page holds all, or ask list_page for spans of `earliest` and `latest`",
         operation=LIST.name,
         path=path,
     )

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import attrs
 
+from thingspace_async import _checks
 from thingspace_async._types import CustomField, DeviceId, ExtendedAttribute
 from thingspace_async.errors import InvalidRequest
 
@@ -19,23 +20,15 @@ __all__ = [
 ]
 
 
-def _zoned(model: object, field: attrs.Attribute[datetime | None], value: datetime | None) -> None:
-    if value is not None and value.tzinfo is None:
-        raise InvalidRequest(
-            f"{type(model).__name__}: {field.name} has no time zone, so the platform would have to guess it; "
-            "use datetime.now(timezone.utc) or give tzinfo"
-        )
-
-
 @attrs.frozen(kw_only=True)
 class DeviceIdSearch:
     """A part of an identifier to look for. Raises InvalidRequest when none is given."""
 
-    kind: str
+    kind: str = attrs.field(validator=_checks.text)
     """The kind of identifier that is searched, as in DeviceId."""
-    contains: str | None = None
-    startswith: str | None = None
-    endswith: str | None = None
+    contains: str | None = attrs.field(default=None, validator=_checks.text)
+    startswith: str | None = attrs.field(default=None, validator=_checks.text)
+    endswith: str | None = attrs.field(default=None, validator=_checks.text)
 
     def __attrs_post_init__(self) -> None:
         if self.contains is None and self.startswith is None and self.endswith is None:
@@ -46,29 +39,31 @@ class DeviceIdSearch:
 class AccountDeviceListFilter:
     """Parts of identifiers; a device has to match all of them."""
 
-    device_identifier_filters: tuple[DeviceIdSearch, ...]
+    device_identifier_filters: tuple[DeviceIdSearch, ...] = attrs.field(validator=_checks.instances(DeviceIdSearch))
 
 
 @attrs.frozen(kw_only=True)
 class AccountDeviceListRequest:
     """Which devices to list: those that match everything given, or all that the user may see."""
 
-    account_name: str | None = None
-    device_id: DeviceId | None = None
+    account_name: str | None = attrs.field(default=None, validator=_checks.text)
+    device_id: DeviceId | None = attrs.field(default=None, validator=_checks.device_id)
     """One device; the other filters are then ignored by the platform."""
-    filter: AccountDeviceListFilter | None = None
-    current_state: str | None = None
+    filter: AccountDeviceListFilter | None = attrs.field(
+        default=None, validator=_checks.instance(AccountDeviceListFilter)
+    )
+    current_state: str | None = attrs.field(default=None, validator=_checks.text)
     """`active`, `suspend`, `deactive`, `preactive`, or a custom state of the account."""
-    custom_fields: tuple[CustomField, ...] = ()
-    earliest: datetime | None = attrs.field(default=None, validator=_zoned)
+    custom_fields: tuple[CustomField, ...] = attrs.field(default=(), validator=_checks.custom_fields)
+    earliest: datetime | None = attrs.field(default=None, validator=_checks.zoned)
     """Added to the account not before; needs a time zone."""
-    latest: datetime | None = attrs.field(default=None, validator=_zoned)
+    latest: datetime | None = attrs.field(default=None, validator=_checks.zoned)
     """Added to the account not after; needs a time zone."""
-    group_name: str | None = None
-    service_plan: str | None = None
-    max_number_of_devices: int | None = None
+    group_name: str | None = attrs.field(default=None, validator=_checks.text)
+    service_plan: str | None = attrs.field(default=None, validator=_checks.text)
+    max_number_of_devices: int | None = attrs.field(default=None, validator=_checks.whole(least=1))
     """Devices in one page; the platform sends at most 2,000."""
-    largest_device_id_seen: int | None = None
+    largest_device_id_seen: int | None = attrs.field(default=None, validator=_checks.whole(least=0))
     """Start behind this number; pages are sorted by it when it is given, by the date of adding when it is not."""
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from yarl import URL
 
+from thingspace_async._auth import LOCKOUT
 from thingspace_async._environment import Environment
 from thingspace_async.simulator import accounts, devices, gateway, session_management
 from thingspace_async.simulator.assumptions import Assumptions
@@ -93,6 +94,7 @@ class Simulator(Platform):
             await runner.cleanup()
             raise
         self._port = runner.addresses[0][1]
+        LOCKOUT.forget_host(urlsplit(self.url).netloc)  # What an earlier simulator refused here, this one may accept.
         return self
 
     async def close(self) -> None:
