@@ -385,9 +385,10 @@ class Caller:
         *,
         path: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
+        urgent: bool = False,
     ) -> Wire:
         """Make the request of an operation, less its headers."""
         url = self.engine.environment.bases[operation.server] + (fill_path(operation, path) if path else operation.path)
         if query:
             url = f"{url}{'&' if '?' in url else '?'}{urlencode(query)}"
-        return Wire(operation.name, operation.method, url, data, self.limits, not operation.repeatable)
+        return Wire(operation.name, operation.method, url, data, self.limits, not operation.repeatable, urgent)

@@ -72,6 +72,8 @@ class Wire:
     limits: Limits
     once: bool
     """Whether it must not be sent a second time on a connection that broke."""
+    urgent: bool = False
+    """Whether it goes before all that waits for a connection, which may be waiting for the token that it fetches."""
 
 
 @attrs.define
@@ -195,13 +197,13 @@ class Transport:
         self._session = self._passed_in
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=self._connector or aiohttp.TCPConnector(limit=self._connections),
+                connector=self._connector or aiohttp.TCPConnector(limit=self._connections + 1),
                 connector_owner=self._connector is None,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=self._trust_env,
             )
         if (connector := self._session.connector) is not None and connector.limit:
-            self._free = asyncio.Semaphore(connector.limit)
+            self._free = asyncio.Semaphore(max(1, connector.limit - 1))  # One is kept for what is urgent.
 
     async def close(self) -> None:
         """Close what was opened here; what was passed in stays open."""
@@ -219,6 +221,9 @@ class Transport:
         self._deadlines.start(task, wire.limits.answer)
         try:
             # Waited for here, and not in aiohttp's pool, where waiting would count as connecting.
+            if wire.urgent:
+                waiting = False
+                return await self._send(wire, headers, received)
             await self._free.acquire()
             waiting = False
             try:

@@ -252,3 +252,16 @@ async def test_the_error_of_a_renewal_is_the_renewals(session: Session, platform
     assert caught.error.operation == "oauth.token"
     assert "key was withdrawn" in str(caught)
     platform._always.clear()
+
+
+async def test_a_token_is_fetched_before_all_that_waits_for_a_connection(platform: Platform) -> None:
+    """The calls that wait need it: behind them it would come too late for all."""
+    gate = asyncio.Event()
+    async with platform.session(connections=2, timeout=5.0) as session:
+        platform.on(ACCOUNT, *[after(gate, answer(200, {}))] * 2)
+        busy = [asyncio.create_task(session.accounts.get(NAME)) for _ in range(20)]
+        await platform.until_seen(ACCOUNT, 2)
+        platform.expire_session()
+        await asyncio.wait_for(session.log_in(), 1.0)
+        gate.set()
+        await asyncio.gather(*busy)

@@ -64,7 +64,7 @@ class SessionManagement:
 
     async def fetch_oauth_token(self) -> Token:
         """Get the gateway's token; within the hour of its first issue, every process with the key gets the same."""
-        wire = self._caller.wire(OAUTH_TOKEN, b"grant_type=client_credentials")
+        wire = self._caller.wire(OAUTH_TOKEN, b"grant_type=client_credentials", urgent=True)
         refusal: ApiError
         try:
             answer, tries = await self._perform(wire, ApplicationKey(self._engine), OAUTH_TOKEN.repeatable)
@@ -101,7 +101,7 @@ class SessionManagement:
             try:
                 # A 401 may mean either token or password: to send the password again could be the fifth time.
                 answer, tries = await engine.perform(
-                    self._caller.wire(LOG_IN, _codec.dump(asked)),
+                    self._caller.wire(LOG_IN, _codec.dump(asked), urgent=True),
                     Tokens(engine, session=False),
                     self._caller.policy,
                     repeatable=LOG_IN.repeatable,
@@ -138,7 +138,7 @@ class SessionManagement:
 
     async def log_out(self, token: Secret) -> LogOutResult:
         """End the platform session of a token."""
-        wire = self._caller.wire(LOG_OUT)
+        wire = self._caller.wire(LOG_OUT, urgent=True)
         answer, tries = await self._perform(wire, Tokens(self._engine, ending=token), LOG_OUT.repeatable)
         return read_answer(LOG_OUT, answer, tries)
 
@@ -148,7 +148,9 @@ class SessionManagement:
         # A wrong old password may count towards the lock-out (protocol.md 1.3 does not know).
         LOCKOUT.check(*who, old)
         self._engine.secrets.note(old)
-        wire = self._caller.wire(RESET_PASSWORD, _codec.dump(SessionResetPasswordRequest(old_password=old)))
+        wire = self._caller.wire(
+            RESET_PASSWORD, _codec.dump(SessionResetPasswordRequest(old_password=old)), urgent=True
+        )
         try:
             answer, tries = await self._perform(wire, self._engine.tokens, RESET_PASSWORD.repeatable)
         except BadRequest as refusal:
