@@ -28,7 +28,7 @@ import email.utils
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import orjson
 
@@ -223,6 +223,23 @@ class RateLimited(ApiError):
 
 class ServerFault(ApiError):
     """The platform failed (5xx); whether it carried the request out is not known."""
+
+
+ApiErrorT = TypeVar("ApiErrorT", bound=ApiError)
+
+
+def retyped(error: ApiError, kind: type[ApiErrorT], message: str) -> ApiErrorT:
+    """Make an error of a more telling class and text out of one, with all that is known of its answer."""
+    return kind(
+        message,
+        operation=error.operation,
+        status=error.status,
+        code=error.code,
+        request_id=error.request_id,
+        retry_after=error.retry_after,
+        tries=error.tries,
+        body=error.body,
+    )
 
 
 _BY_STATUS: Final[Mapping[int, type[ApiError]]] = {

@@ -11,7 +11,7 @@ from thingspace_async._namespace import Namespace, as_number
 from thingspace_async._operation import Operation
 from thingspace_async._types import DeviceId
 from thingspace_async.devices.models import AccountDeviceListRequest, AccountDeviceListResult, Device
-from thingspace_async.errors import AnswerUnreadable, BadRequest, InvalidRequest, NotFound
+from thingspace_async.errors import AnswerUnreadable, BadRequest, InvalidRequest, NotFound, retyped
 
 __all__ = ["OPERATIONS", "Devices"]
 
@@ -80,16 +80,8 @@ class Devices(Namespace):
         except BadRequest as refusal:
             if refusal.short_code != "REQUEST_FAILED.DeviceNotFound":
                 raise
-            raise NotFound(
-                f"no device with {identifier.kind} {identifier.id}: {refusal.message}",
-                operation=refusal.operation,
-                status=refusal.status,
-                code=refusal.code,
-                request_id=refusal.request_id,
-                retry_after=refusal.retry_after,
-                tries=refusal.tries,
-                body=refusal.body,
-            ) from None
+            message = f"no device with {identifier.kind} {identifier.id}: {refusal.message}"
+            raise retyped(refusal, NotFound, message) from None
         if len(page.devices) == 1:
             return page.devices[0]
         if page.devices:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import NoneType
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from thingspace_async import _codec
@@ -19,7 +19,15 @@ from thingspace_async._environment import Credentials
 from thingspace_async._operation import Operation
 from thingspace_async._transport import Answer, Wire
 from thingspace_async._types import Secret
-from thingspace_async.errors import AnswerUnreadable, ApiError, BadRequest, LoginRefused, RequestNotSent, Unauthorized
+from thingspace_async.errors import (
+    AnswerUnreadable,
+    ApiError,
+    BadRequest,
+    LoginRefused,
+    RequestNotSent,
+    Unauthorized,
+    retyped,
+)
 from thingspace_async.session_management.models import (
     LogInRequest,
     LogInResult,
@@ -52,8 +60,6 @@ OPERATIONS: Final = (OAUTH_TOKEN, OAUTH_REVOKE, LOG_IN, LOG_OUT, RESET_PASSWORD)
 
 _KEY_REFUSALS: Final = frozenset({"invalid_client", "unauthorized_client", "access_denied", "900901", "900902"})
 
-ApiErrorT = TypeVar("ApiErrorT", bound=ApiError)
-
 
 class SessionManagement:
     """The calls that the tokens come from."""
@@ -76,7 +82,8 @@ class SessionManagement:
             token = read_answer(OAUTH_TOKEN, answer, tries)
             _check_token(OAUTH_TOKEN, "access_token", token.access_token, answer)
             return Token(token.access_token, token.expires_in)
-        raise _refusal(Unauthorized, refusal, "check client_id and client_secret against the portal's Key Management")
+        advice = "check client_id and client_secret against the portal's Key Management"
+        raise retyped(refusal, Unauthorized, f"{refusal.message.rstrip('.')}; {advice}")
 
     async def revoke_oauth_token(self, token: Secret) -> None:
         """Make the gateway forget the token."""
@@ -123,7 +130,8 @@ class SessionManagement:
                 token = read_answer(LOG_IN, answer, tries).session_token
                 _check_token(LOG_IN, "sessionToken", token, answer)
                 return Token(token)
-        raise _refusal(LoginRefused, refusal, "check username and password: five refusals in a row lock the user")
+        advice = "check username and password: five refusals in a row lock the user"
+        raise retyped(refusal, LoginRefused, f"{refusal.message.rstrip('.')}; {advice}")
 
     @asynccontextmanager
     async def _turn(self, who: tuple[str, str]) -> AsyncGenerator[None]:
@@ -183,16 +191,3 @@ def _check_token(operation: Operation[Any, Any], field: str, token: Secret, answ
             status=answer.status,
             body=answer.body,
         )
-
-
-def _refusal(kind: type[ApiErrorT], error: ApiError, advice: str) -> ApiErrorT:
-    return kind(
-        f"{error.message.rstrip('.')}; {advice}",
-        operation=error.operation,
-        status=error.status,
-        code=error.code,
-        request_id=error.request_id,
-        retry_after=error.retry_after,
-        tries=error.tries,
-        body=error.body,
-    )
