@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from aioresponses import aioresponses
 
-from tests.products.test_devices import PLACE, scripted  # noqa: F401 - a fixture
+from tests.products.conftest import PLACE
 from thingspace_async import Session, errors
 from thingspace_async.accounts import AsynchronousRequestResult, RequestStatus
 from thingspace_async.simulator import Simulator
@@ -58,7 +58,7 @@ async def test_leads_can_be_paged_by_hand(thingspace_session: Session) -> None:
 @pytest.mark.parametrize("location", [None, "/leads/0000123456-00001", "/leads/x?next=", "/leads/x?next=a&next=b"])
 async def test_leads_that_promise_more_without_a_way_on_are_an_error(
     canned: aioresponses,
-    scripted: Session,  # noqa: F811 - the fixture
+    scripted: Session,
     location: str | None,
 ) -> None:
     headers = {} if location is None else {"Location": location}
@@ -69,7 +69,7 @@ async def test_leads_that_promise_more_without_a_way_on_are_an_error(
 
 async def test_leads_that_lead_in_a_circle_are_an_error_and_not_a_loop(
     canned: aioresponses,
-    scripted: Session,  # noqa: F811 - the fixture
+    scripted: Session,
 ) -> None:
     again = {"Location": "/leads/0000123456-00001?next=7"}
     for url in (LEADS, f"{LEADS}?next=7"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -12,7 +11,8 @@ import orjson
 import pytest
 from aioresponses import aioresponses
 
-from thingspace_async import Credentials, CustomField, DeviceId, Environment, Session, errors
+from tests.products.conftest import PLACE
+from thingspace_async import CustomField, DeviceId, Session, errors
 from thingspace_async.devices import (
     AccountDeviceListFilter,
     AccountDeviceListRequest,
@@ -40,19 +40,7 @@ EVERYTHING = AccountDeviceListRequest(
     largest_device_id_seen=7,
 )
 
-PLACE = "http://127.0.0.1:1"
 LIST = f"{PLACE}/api/m2m/v1/devices/actions/list"
-
-
-@pytest.fixture
-async def scripted(canned: aioresponses) -> AsyncIterator[Session]:
-    """A session for whose pages a test writes the answers."""
-    canned.post(f"{PLACE}/api/ts/v1/oauth2/token", payload={"access_token": "a", "expires_in": 3600})
-    canned.post(f"{PLACE}/api/m2m/v1/session/login", payload={"sessionToken": "b"})
-    canned.post(f"{PLACE}/api/m2m/v1/session/logout", payload={"sessionToken": "b"})
-    credentials = Credentials(client_id="c", client_secret="d", username="e", password="f")
-    async with Session(credentials, environment=Environment.at(PLACE)) as session:
-        yield session
 
 
 def page(*numbers: int | str | None, more: bool | None = True) -> dict[str, Any]:
