@@ -19,16 +19,28 @@ if TYPE_CHECKING:
     from thingspace_async._caller import Exchange
     from thingspace_async._environment import Credentials, Environment
     from thingspace_async._session import Response, Session
-    from thingspace_async._types import UNSET, CustomField, DeviceId, ExtendedAttribute, OpenEnum, Secret, Unset
+    from thingspace_async._types import (
+        UNSET,
+        Accepted,
+        CustomField,
+        DeviceId,
+        DeviceIds,
+        ExtendedAttribute,
+        OpenEnum,
+        Secret,
+        Unset,
+    )
     from thingspace_async.errors import ThingSpaceError
 
 __version__ = "0.1.0"
 
 __all__ = [
     "UNSET",
+    "Accepted",
     "Credentials",
     "CustomField",
     "DeviceId",
+    "DeviceIds",
     "Environment",
     "Exchange",
     "ExtendedAttribute",
@@ -43,9 +55,11 @@ __all__ = [
 ]
 
 _HOME = {
+    "Accepted": "_types",
     "Credentials": "_environment",
     "CustomField": "_types",
     "DeviceId": "_types",
+    "DeviceIds": "_types",
     "Environment": "_environment",
     "Exchange": "_caller",
     "ExtendedAttribute": "_types",

@@ -35,9 +35,14 @@ if TYPE_CHECKING:
     import aiohttp
 
     from thingspace_async.accounts import Accounts
+    from thingspace_async.callbacks import Callbacks
     from thingspace_async.devices import Devices
+    from thingspace_async.esim import Esim
+    from thingspace_async.groups import Groups
+    from thingspace_async.reachability import Reachability
     from thingspace_async.session_management.calls import SessionManagement
     from thingspace_async.session_management.models import LogInResult, LogOutResult
+    from thingspace_async.sms import Sms
 
 __all__ = ["Response", "Session"]
 
@@ -387,11 +392,46 @@ class Session:
         return Accounts(self._caller)
 
     @cached_property
+    def callbacks(self) -> Callbacks:
+        """Where the platform sends the results that arrive later."""
+        from thingspace_async.callbacks.calls import Callbacks
+
+        return Callbacks(self._caller)
+
+    @cached_property
     def devices(self) -> Devices:
         """The devices of an account."""
         from thingspace_async.devices.calls import Devices
 
         return Devices(self._caller)
+
+    @cached_property
+    def esim(self) -> Esim:
+        """The profiles of eSIM devices."""
+        from thingspace_async.esim.calls import Esim
+
+        return Esim(self._caller)
+
+    @cached_property
+    def groups(self) -> Groups:
+        """The groups that an account's devices are in."""
+        from thingspace_async.groups.calls import Groups
+
+        return Groups(self._caller)
+
+    @cached_property
+    def reachability(self) -> Reachability:
+        """Whether devices can be reached, and word when they can be."""
+        from thingspace_async.reachability.calls import Reachability
+
+        return Reachability(self._caller)
+
+    @cached_property
+    def sms(self) -> Sms:
+        """Text messages to devices and from them."""
+        from thingspace_async.sms.calls import Sms
+
+        return Sms(self._caller)
 
 
 async def _outlast(task: asyncio.Task[Any]) -> None:

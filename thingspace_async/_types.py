@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum, StrEnum
-from typing import Final, Self
+from typing import Any, Final, Self, TypeAlias
 
 import attrs
 
-__all__ = ["UNSET", "CustomField", "DeviceId", "ExtendedAttribute", "OpenEnum", "Secret", "Unset"]
+__all__ = [
+    "UNSET",
+    "Accepted",
+    "CustomField",
+    "DeviceId",
+    "DeviceIds",
+    "ExtendedAttribute",
+    "OpenEnum",
+    "Secret",
+    "SomeDevices",
+    "Unset",
+    "to_devices",
+]
 
 
 class Unset(Enum):
@@ -121,6 +134,35 @@ class DeviceId:
 
 
 @attrs.frozen(kw_only=True)
+class DeviceIds:
+    """One device of a request, by one or more of its identifiers."""
+
+    device_ids: tuple[DeviceId, ...]
+    ip_address: str | None = None
+    """A static address for it, where the account's IP pool lets one choose."""
+
+
+SomeDevices: TypeAlias = "Iterable[DeviceIds | DeviceId | Iterable[DeviceId]]"
+"""Devices as a request takes them: a DeviceId alone, several of one device, or DeviceIds."""
+
+
+def to_devices(given: SomeDevices) -> tuple[DeviceIds, ...]:
+    """Convert what a caller names devices by; what cannot be converted is left for the validator to refuse."""
+    if isinstance(given, str | DeviceId | DeviceIds) or not isinstance(given, Iterable):
+        return given  # type: ignore[return-value]
+    return tuple(one if one.__class__ is DeviceIds else _to_device(one) for one in given)
+
+
+def _to_device(given: Any) -> DeviceIds:
+    if isinstance(given, DeviceId):
+        return DeviceIds(device_ids=(given,))
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        return given  # type: ignore[return-value]
+    several = tuple(given)
+    return DeviceIds(device_ids=several) if all(isinstance(one, DeviceId) for one in several) else given
+
+
+@attrs.frozen(kw_only=True)
 class CustomField:
     """One of the five fields that an account may write on each device."""
 
@@ -137,3 +179,11 @@ class ExtendedAttribute:
     key: str
     value: str | None = None
     """The platform leaves it out when it is empty."""
+
+
+@attrs.frozen(kw_only=True)
+class Accepted:
+    """The platform has taken a request on; its result arrives later."""
+
+    request_id: str
+    """What the result's callback messages bear, and what `session.accounts.request_status` asks for."""

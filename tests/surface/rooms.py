@@ -21,5 +21,11 @@ def room(name: str) -> ModuleType:
     return importlib.import_module(f"thingspace_async.{name}")
 
 
+def modules_of(name: str, kind: str) -> list[ModuleType]:
+    """The `calls` or the `models` of a room, of all its parts where it has several."""
+    paths = sorted((PACKAGE / name).rglob(f"{kind}.py"))
+    return [importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts)) for path in paths]
+
+
 def all_operations() -> list[Operation[Any, Any]]:
     return [operation for name in ROOMS for operation in room(name).OPERATIONS]

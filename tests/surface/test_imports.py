@@ -15,7 +15,7 @@ from tests.surface.rooms import PACKAGE, ROOMS
 
 LAYERS = (
     ("errors", "_types", "_checks"),
-    ("_codec", "_operation", "_environment"),
+    ("_codec", "_operation", "_environment", "_models"),
     ("_auth", "_retry"),
     ("_transport",),
     ("_caller",),

@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 import thingspace_async
-from tests.surface.rooms import PACKAGE, ROOMS, SHARED, all_operations, room
+from tests.surface.rooms import PACKAGE, ROOMS, SHARED, all_operations, modules_of, room
 from thingspace_async import Environment, errors
 from thingspace_async._namespace import Namespace
 from thingspace_async._operation import Operation
@@ -42,8 +42,8 @@ def test_an_unknown_name_is_an_attribute_error_that_names_it() -> None:
 @pytest.mark.parametrize("name", ROOMS)
 def test_a_room_exports_its_models_and_operations(name: str) -> None:
     there = room(name)
-    models = __import__(f"thingspace_async.{name}.models", fromlist=["__all__"])
-    assert set(models.__all__) <= set(there.__all__)
+    for models in modules_of(name, "models"):
+        assert set(models.__all__) <= set(there.__all__)
     assert "OPERATIONS" in there.__all__
     for public in there.__all__:
         assert hasattr(there, public)
@@ -83,12 +83,17 @@ def test_everything_public_has_a_docstring() -> None:
 
 @pytest.mark.parametrize("name", PRODUCTS)
 def test_every_call_cites_the_platforms_page(name: str) -> None:
-    (product,) = (
-        member for member in vars(room(name)).values() if inspect.isclass(member) and issubclass(member, Namespace)
-    )
-    for call in vars(product).values():
-        if inspect.isfunction(call) and not call.__name__.startswith("_"):
-            assert "https://thingspace.verizon.com/" in (call.__doc__ or ""), call.__qualname__
+    calls = [
+        call
+        for module in modules_of(name, "calls")
+        for product in vars(module).values()
+        if inspect.isclass(product) and issubclass(product, Namespace)
+        for call in vars(product).values()
+        if inspect.isfunction(call) and not call.__name__.startswith("_")
+    ]
+    assert calls
+    for call in calls:
+        assert "https://thingspace.verizon.com/" in (call.__doc__ or ""), call.__qualname__
 
 
 @pytest.mark.parametrize("operation", all_operations(), ids=lambda operation: operation.name)

@@ -17,7 +17,7 @@ from thingspace_async import _codec
 from thingspace_async._codec import Mismatch, dump, load, parse_date, parse_datetime, wire, wire_name
 from thingspace_async._types import UNSET, DeviceId, OpenEnum, Secret, Unset
 from thingspace_async.accounts.models import Account, AsynchronousRequestResult, IpPool, RequestStatus, ServicePlan
-from thingspace_async.devices.models import (
+from thingspace_async.devices import (
     AccountDeviceListFilter,
     AccountDeviceListRequest,
     AccountDeviceListResult,

@@ -18,7 +18,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 import thingspace_async
-from thingspace_async import _codec, _types
+from thingspace_async import _codec, _models, _types
 from thingspace_async._codec import Mismatch, dump, load, wire_name
 from thingspace_async._types import UNSET, OpenEnum, Secret, Unset
 from thingspace_async.errors import InvalidRequest
@@ -26,18 +26,21 @@ from thingspace_async.errors import InvalidRequest
 
 def _modules() -> Iterator[Any]:
     yield _types
-    for models in sorted(Path(thingspace_async.__file__).parent.glob("*/models.py")):
-        yield importlib.import_module(f"thingspace_async.{models.parent.name}.models")
+    yield _models
+    package = Path(thingspace_async.__file__).parent
+    for models in sorted(package.rglob("models.py")):
+        dotted = ".".join(models.relative_to(package.parent).with_suffix("").parts)
+        yield importlib.import_module(dotted)
 
 
-def _models() -> Iterator[type]:
+def _model_classes() -> Iterator[type]:
     for module in _modules():
         for value in vars(module).values():
             if isinstance(value, type) and attrs.has(value) and value.__module__ == module.__name__:
                 yield value
 
 
-MODELS = sorted(_models(), key=lambda cls: (cls.__module__, cls.__name__))
+MODELS = sorted(_model_classes(), key=lambda cls: (cls.__module__, cls.__name__))
 every_model = pytest.mark.parametrize("cls", MODELS, ids=lambda cls: f"{cls.__module__.split('.')[1]}.{cls.__name__}")
 
 EXAMPLES = settings(max_examples=max(10, 1500 // len(MODELS)))

@@ -10,7 +10,7 @@ import pytest
 
 from thingspace_async._codec import dump, load, wire, wire_name
 from thingspace_async._types import UNSET, CustomField, DeviceId, ExtendedAttribute, OpenEnum, Secret, Unset
-from thingspace_async.devices.models import AccountDeviceListFilter, AccountDeviceListRequest, DeviceIdSearch
+from thingspace_async.devices import AccountDeviceListFilter, AccountDeviceListRequest, DeviceIdSearch
 from thingspace_async.errors import InvalidRequest
 from thingspace_async.session_management.models import LogInRequest, SessionResetPasswordRequest
 

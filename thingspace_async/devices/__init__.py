@@ -1,7 +1,7 @@
 """Devices: list them, find one."""
 
 from thingspace_async.devices.calls import OPERATIONS, Devices
-from thingspace_async.devices.models import (
+from thingspace_async.devices.inventory.models import (
     AccountDeviceListFilter,
     AccountDeviceListRequest,
     AccountDeviceListResult,

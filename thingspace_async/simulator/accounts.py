@@ -110,10 +110,10 @@ def get_request_status(call: Call) -> Answer:
     request = call.platform.late_requests.get(request_id)
     if request is None or request.account_name != name:
         raise unexpected()
-    if call.platform.clock.now() < request.done:
+    if request.faults is None:
         status = "Pending"
     else:
-        status = call.platform.assumptions.failed_request_status if request.fails else "Success"
+        status = call.platform.assumptions.failed_request_status if request.failed else "Success"
     return Answer(200, {"requestId": request_id, "status": status})
 
 

@@ -35,6 +35,8 @@ class Assumptions:
     """2.4: the code for a wrong user or password; the default was seen in one client's tests only."""
     locked_user_code: str = "UnifiedWebService.INPUT_INVALID.Password.Invalid"
     """2.4: the code for a locked user."""
+    request_time: timedelta = timedelta(seconds=60)
+    """3.5: how long a request takes whose result arrives later; documented are minutes, up to 12 hours."""
     failed_request_status: str = "Failed"
     """3.5: how a failed request's status is spelled; the SDKs have `Failure`."""
     device_number_in_pages: bool = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 __all__ = ["Clock"]
@@ -11,9 +12,10 @@ __all__ = ["Clock"]
 class Clock:
     """Simulated time: it goes on as real time does, and jumps when told to."""
 
-    def __init__(self, start: datetime) -> None:
+    def __init__(self, start: datetime, moved: Callable[[], None] = lambda: None) -> None:
         if start.tzinfo is None:
             raise ValueError("the simulator's start needs a time zone")
+        self._moved = moved
         self._start = start
         self._begun = time.monotonic()
         self._advanced = timedelta()
@@ -28,3 +30,4 @@ class Clock:
         if step < timedelta():
             raise ValueError("the simulator's clock only goes forward")
         self._advanced += step
+        self._moved()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
@@ -83,24 +83,25 @@ class _Block:
 class Device:
     """One device. Its attributes follow from its place in the fleet until they are set."""
 
-    def __init__(self, fleet: Fleet, index: int) -> None:
+    def __init__(self, fleet: Fleet, place: int) -> None:
         self._fleet = fleet
-        self._index = index
+        self.place = place
+        """Where it stands in the fleet."""
 
     @property
     def number(self) -> int:
         """The platform's own number, the extended attribute DeviceId; later devices have larger ones."""
-        return _FIRST_NUMBER + _STEP * self._index
+        return _FIRST_NUMBER + _STEP * self.place
 
     @property
     def created_at(self) -> datetime:
         """When it was added to its account."""
-        return self._fleet.created_at(self._index)
+        return self._fleet.created_at(self.place)
 
     @cached_property
     def _luck(self) -> int:
         """Bits that look random: splitmix64 of seed and place."""
-        mixed = (self._index * 0x9E3779B97F4A7C15 + self._fleet.seed * 0xD1B54A32D192ED03) & _MASK
+        mixed = (self.place * 0x9E3779B97F4A7C15 + self._fleet.seed * 0xD1B54A32D192ED03) & _MASK
         mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
         mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _MASK
         return mixed ^ (mixed >> 31)
@@ -108,7 +109,7 @@ class Device:
     @cached_property
     def account_name(self) -> str:
         """The account that it belongs to."""
-        return self._fleet.block_of(self._index).account_name
+        return self._fleet.block_of(self.place).account_name
 
     @cached_property
     def state(self) -> str:
@@ -133,10 +134,22 @@ class Device:
         """Whether it has a data session at the moment."""
         return self.state == "active" and (self._luck >> 16) % 3 > 0
 
-    @cached_property
+    @property
     def device_ids(self) -> list[dict[str, str]]:
-        """Its identifiers, with `iccId` spelled as answers spell it; only an activated line has a number."""
-        serial = self._fleet.serial(self._index)
+        """Its identifiers, with `iccId` spelled as answers spell it; only an activated line has a number.
+
+        Set them to change them: the list is a copy.
+        """
+        return list(self._device_ids)
+
+    @device_ids.setter
+    def device_ids(self, identifiers: list[dict[str, str]]) -> None:
+        self._device_ids = list(identifiers)
+        self._fleet.name(self)
+
+    @cached_property
+    def _device_ids(self) -> list[dict[str, str]]:
+        serial = self._fleet.serial(self.place)
         sim = {"id": _luhn(f"8914800000{serial:09d}"), "kind": "iccId"}
         module = {"id": _luhn(f"35327209{serial:06d}"), "kind": "imei"}
         if self.state == "preactive":
@@ -147,12 +160,12 @@ class Device:
     @cached_property
     def custom_fields(self) -> list[dict[str, str]]:
         """CustomField1 to CustomField5."""
-        values = (f"Site {self._luck % 50}", f"Unit {self._index}", "Telemetry", f"Depot {self._luck % 7}", "2026")
+        values = (f"Site {self._luck % 50}", f"Unit {self.place}", "Telemetry", f"Depot {self._luck % 7}", "2026")
         return [_pair(f"CustomField{place}", value) for place, value in enumerate(values, start=1)]
 
     def has(self, kind: str, identifier: str) -> bool:
         """Say whether it bears an identifier; the case of the kind does not matter (protocol.md 4.1)."""
-        return any(own["id"] == identifier and own["kind"].casefold() == kind.casefold() for own in self.device_ids)
+        return any(own["id"] == identifier and own["kind"].casefold() == kind.casefold() for own in self._device_ids)
 
     def as_json(self, *, with_number: bool = True) -> dict[str, Any]:
         """Return what the platform answers about it; one that was never activated lacks several fields."""
@@ -163,7 +176,7 @@ class Device:
             "connected": self.connected,
             "createdAt": _stamp(self.created_at),
             "customFields": self.custom_fields,
-            "deviceIds": self.device_ids,
+            "deviceIds": self._device_ids,
             "extendedAttributes": self._extended_attributes(with_number=with_number),
             "groupNames": [self.group_name],
         }
@@ -194,6 +207,9 @@ class Fleet:
         self._size = 0
         self._blocks: list[_Block] = []
         self._kept: dict[int, Device] = {}
+        self._named: dict[tuple[str, str], Device] = {}
+        """Devices whose identifiers were set, by each of them; those that follow from the seed are computed."""
+        self._gone: set[int] = set()
 
     def add(self, account_name: str, count: int, created: datetime, pace: timedelta) -> None:
         """Add devices, a few at the same time and the next ones a `pace` later."""
@@ -203,29 +219,55 @@ class Fleet:
         self._size += count
 
     def __len__(self) -> int:
-        return self._size
+        return self._size - len(self._gone)
 
     def __getitem__(self, index: int) -> Device:
-        place = range(self._size)[index]
-        return self._kept.setdefault(place, self._peek(place))
+        return self._keep(self._places()[index])
 
     def __iter__(self) -> Iterator[Device]:
-        return (self[index] for index in range(self._size))
+        return (self._keep(place) for place in self._places())
 
-    def _peek(self, index: int) -> Device:
-        return self._kept.get(index) or Device(self, index)
+    def _places(self) -> Sequence[int]:
+        if not self._gone:
+            return range(self._size)
+        return [place for place in range(self._size) if place not in self._gone]
+
+    def _keep(self, place: int) -> Device:
+        return self._kept.setdefault(place, self._peek(place))
+
+    def _peek(self, place: int) -> Device:
+        return self._kept.get(place) or Device(self, place)
 
     def walk(self, *, behind: int = 0, earliest: datetime | None = None) -> Iterator[Device]:
         """Yield the devices behind a number and not older than a date, to be read only."""
         begin = max(0, (behind - _FIRST_NUMBER) // _STEP + 1)
         if earliest is not None:
             begin = max(begin, bisect.bisect_left(range(self._size), earliest, key=self.created_at))
-        return (self._peek(index) for index in range(begin, self._size))
+        return (self._peek(place) for place in range(begin, self._size) if place not in self._gone)
 
     def find(self, kind: str, identifier: str) -> Device | None:
         """Return the device with an identifier, to be read only."""
-        candidates = (self._peek(index) for index in self._indexes(identifier) if index < self._size)
-        return next((device for device in (*self._kept.values(), *candidates) if device.has(kind, identifier)), None)
+        candidates = [self._peek(place) for place in self._indexes(identifier) if place < self._size]
+        named = self._named.get((kind.casefold(), identifier))
+        for device in candidates if named is None else [named, *candidates]:
+            if device.has(kind, identifier) and device.place not in self._gone:
+                return device
+        return None
+
+    def find_to_change(self, kind: str, identifier: str) -> Device | None:
+        """Return the device with an identifier; what is set on it stays."""
+        device = self.find(kind, identifier)
+        return None if device is None else self._keep(device.place)
+
+    def remove(self, device: Device) -> None:
+        """Delete a device, of which no trace is left."""
+        self._gone.add(device.place)
+        self._kept.pop(device.place, None)
+
+    def name(self, device: Device) -> None:
+        """Note that a device's identifiers were set."""
+        for own in device.device_ids:
+            self._named[own["kind"].casefold(), own["id"]] = device
 
     def serial(self, index: int) -> int:
         """Return the number in a device's generated identifiers."""

@@ -16,6 +16,7 @@ __all__ = ["answer", "answer_nowhere", "missing_credentials"]
 def answer(operation: Operation[Any, Any], handler: Handler, call: Call) -> Answer:
     """Answer a request as the platform does."""
     session: LiveSession | None = None
+    call.platform.settle()
     try:
         if operation.server != "oauth":
             _check_bearer(call)

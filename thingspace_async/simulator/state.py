@@ -6,6 +6,7 @@ import random
 import secrets
 import string
 import uuid
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -16,7 +17,7 @@ from thingspace_async.simulator.assumptions import Assumptions
 from thingspace_async.simulator.clock import Clock
 from thingspace_async.simulator.fleet import Fleet
 
-__all__ = ["LiveSession", "Platform", "User", "random_password"]
+__all__ = ["DeviceFault", "LateRequest", "LiveSession", "Platform", "User", "Work", "random_password"]
 
 START: Final = datetime(2026, 1, 15, 12, tzinfo=UTC)
 """When simulated time begins, so that a simulator's dates are the same every time."""
@@ -65,13 +66,44 @@ class AccessToken:
     issued: datetime
 
 
+class DeviceFault(Exception):
+    """Raised by the work on a device that the platform refuses after it has accepted the request."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.message = message
+
+
 @attrs.frozen
+class Work:
+    """What a request does to one device when its time comes."""
+
+    device_ids: list[dict[str, str]]
+    """The device as the request named it."""
+    do: Callable[[], object]
+    """Does it, or raises DeviceFault."""
+
+
+@attrs.define
 class LateRequest:
     """A request whose result arrives later."""
 
     account_name: str
     done: datetime
-    fails: bool
+    """When its result is there."""
+    service: str
+    """The callback service that its result goes to."""
+    work: tuple[Work, ...] = ()
+    fails: bool = False
+    """Whether it fails whatever its work does."""
+    faults: list[DeviceFault | None] | None = None
+    """What became of each piece of work; None before it is done."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether it failed, for one of its devices at least."""
+        return self.fails or any(fault is not None for fault in self.faults or ())
 
 
 class Platform:
@@ -83,7 +115,7 @@ class Platform:
         self.account_name = account_name
         self.assumptions = assumptions
         self.seed = seed
-        self.clock: Clock = Clock(start)
+        self.clock: Clock = Clock(start, self.settle)
         self.accounts: set[str] = {account_name}
         self.devices: Fleet = Fleet(seed, start)
         """The devices of all accounts. What is set on one is what the platform answers from then on."""
@@ -189,7 +221,36 @@ class Platform:
 
     def add_request(self, *, seconds: float = 60, fails: bool = False, account_name: str | None = None) -> str:
         """Begin a request that ends after so many simulated seconds; return its id."""
+        return self.accept((), account_name=account_name, time=timedelta(seconds=seconds), fails=fails)
+
+    def accept(
+        self,
+        work: Iterable[Work],
+        *,
+        account_name: str | None = None,
+        service: str = "CarrierService",
+        time: timedelta | None = None,
+        fails: bool = False,
+    ) -> str:
+        """Accept a request that is carried out later, `assumptions.request_time` from now; return its id."""
         request_id = str(uuid.uuid4())
-        done = self.clock.now() + timedelta(seconds=seconds)
-        self.late_requests[request_id] = LateRequest(account_name or self.account_name, done, fails)
+        done = self.clock.now() + (self.assumptions.request_time if time is None else time)
+        self.late_requests[request_id] = LateRequest(
+            account_name or self.account_name, done, service, tuple(work), fails
+        )
         return request_id
+
+    def settle(self) -> None:
+        """Carry out the requests whose time has come; each call and each move of the clock does."""
+        now = self.clock.now()
+        due = [one for one in self.late_requests.values() if one.faults is None and one.done <= now]
+        for request in sorted(due, key=lambda one: one.done):
+            request.faults = [_fault_of(work) for work in request.work]
+
+
+def _fault_of(work: Work) -> DeviceFault | None:
+    try:
+        work.do()
+    except DeviceFault as fault:
+        return fault
+    return None

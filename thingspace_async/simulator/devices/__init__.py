@@ -1,0 +1,14 @@
+"""Answers about devices, a module for each part of the room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from thingspace_async._operation import Operation
+from thingspace_async.simulator.devices import inventory
+from thingspace_async.simulator.wire import Handler
+
+__all__ = ["HANDLERS"]
+
+HANDLERS: Final[Mapping[Operation[Any, Any], Handler]] = {**inventory.HANDLERS}
