@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 from enum import Enum
 from functools import cache
@@ -259,7 +259,11 @@ def _emit_object(source: _Source, depth: int, cls: type, var: str) -> None:
     """Emit the lines that turn the dict in `var` into an object of a class."""
     fields = _fields(cls)
     source.add(depth, f"if {var}.__class__ is not dict: raise Mismatch('')")
-    source.add(depth, f"{var}_get = {var}.get")
+    for field in fields:
+        if (also := field.metadata.get("also")) is not None:
+            key = wire_name(field)
+            source.add(depth, f"if {var}.get({key!r}) is None and {also!r} in {var}: {var}[{key!r}] = {var}[{also!r}]")
+    _emit_reads(source, depth, [field for field in fields if not _tells_absence(field)], var)
     for field in fields:
         _emit_field(source, depth, field, var)
     if not _sets_fields_only(cls, fields):
@@ -272,23 +276,47 @@ def _emit_object(source: _Source, depth: int, cls: type, var: str) -> None:
     source.add(depth, f"{var}.__class__ = {source.name('cls', cls)}")
 
 
+def _emit_reads(source: _Source, depth: int, fields: list[attrs.Attribute[Any]], data: str) -> None:
+    """Emit the lines that take fields out of the dict in `data`, None for those that are absent.
+
+    Subscripts take half the time of `get`, and most answers are complete. That one is not is seen by its length, as a
+    KeyError costs more than all the rest of a small object; it is left for objects with fields that we do not know.
+    """
+    if not fields:
+        return
+    keys = [wire_name(field) for field in fields]
+    names = [f"{data}_{field.name}" for field in fields]
+    source.add(depth, f"if len({data}) < {len(fields)}:")
+    source.add(depth + 1, f"{data}_get = {data}.get")
+    for name, key in zip(names, keys, strict=True):
+        source.add(depth + 1, f"{name} = {data}_get({key!r})")
+    source.add(depth, "else:")
+    source.add(depth + 1, "try:")
+    for name, key in zip(names, keys, strict=True):
+        source.add(depth + 2, f"{name} = {data}[{key!r}]")
+    source.add(depth + 1, "except KeyError:")
+    source.add(depth + 2, f"{', '.join(names)}, = map({data}.get, {source.name('keys', tuple(keys))})")
+
+
+def _tells_absence(field: attrs.Attribute[Any]) -> bool:
+    """Say whether a field has to tell null from absence."""
+    return field.default is UNSET or (field.default is attrs.NOTHING and _without_none(field.type)[1])
+
+
 def _emit_field(source: _Source, depth: int, field: attrs.Attribute[Any], data: str) -> None:
-    """Emit the lines that read one field of the dict in `data` into a variable of its own."""
+    """Emit the lines that check one field, and read it where null and absence differ."""
     key, var = wire_name(field), f"{data}_{field.name}"
-    if (also := field.metadata.get("also")) is not None:
-        source.add(depth, f"if {data}_get({key!r}) is None and {also!r} in {data}: {data}[{key!r}] = {data}[{also!r}]")
     kind, nullable = _without_none(field.type)
     if field.default is UNSET:
         unset = source.name("unset", UNSET)
-        source.add(depth, f"{var} = {data}_get({key!r}, {unset})")
+        source.add(depth, f"{var} = {data}.get({key!r}, {unset})")
         source.add(depth, f"if {var} is not {unset}:")
         _emit_value(source, depth + 1, kind, var, null="None" if nullable else unset)
-    elif field.default is attrs.NOTHING and nullable:
+    elif _tells_absence(field):
         source.add(depth, f"if {key!r} not in {data}: raise Mismatch('')")
         source.add(depth, f"{var} = {data}[{key!r}]")
         _emit_value(source, depth, kind, var, null="None")
     else:
-        source.add(depth, f"{var} = {data}_get({key!r})")
         _emit_value(source, depth, kind, var, null=_null_of(source, field))
 
 
@@ -333,12 +361,10 @@ def _twin(cls: type) -> type:
 def _make_dumper(cls: type) -> Callable[[Any], dict[str, Any]]:
     source = _Source()
     fields = _fields(cls)
-    required = [field for field in fields if field.default is attrs.NOTHING]
     source.add(0, "def dump(model):")
-    pairs = ", ".join(f"{wire_name(f)!r}: {_dumped(source, f.type, f'model.{f.name}')}" for f in required)
-    source.add(1, f"data = {{{pairs}}}")
+    source.add(1, f"data = {_displayed(source, [field for field in fields if _is_required(field)], 'model')}")
     for field in fields:
-        if field.default is attrs.NOTHING:
+        if _is_required(field):
             continue
         factory = _factory_of(field)
         default = source.name("default", field.default if factory is None else factory())
@@ -350,6 +376,16 @@ def _make_dumper(cls: type) -> Callable[[Any], dict[str, Any]]:
     return source.build("dump", cls.__name__)
 
 
+def _is_required(field: attrs.Attribute[Any]) -> bool:
+    return field.default is attrs.NOTHING
+
+
+def _displayed(source: _Source, fields: Iterable[attrs.Attribute[Any]], var: str) -> str:
+    """Return the dict display of fields of the model in `var`."""
+    pairs = (f"{wire_name(field)!r}: {_dumped(source, field.type, f'{var}.{field.name}')}" for field in fields)
+    return f"{{{', '.join(pairs)}}}"
+
+
 _AS_THEY_ARE: Final = (str, int, bool, float, datetime, date, Any, object)  # orjson writes these itself
 
 
@@ -359,15 +395,101 @@ def _dumped(source: _Source, kind: Any, var: str) -> str:
     if kind in _AS_THEY_ARE or (isinstance(kind, type) and issubclass(kind, Enum)):
         return var
     if _is_sequence(kind):
-        item = _dumped(source, get_args(kind)[0], "item")
+        inner = get_args(kind)[0]
+        item = _dumped(source, inner, "item")
         made = f"{var}" if item == "item" else f"[{item} for item in {var}]"
+        if _is_all_text(inner):
+            made = f"({source.name('texts', _make_texts(inner))}({var}) or {made})"
     elif kind is Secret:
         made = f"{var}.reveal()"
+    elif _is_flat(kind) and all(map(_is_required, _fields(kind))):
+        made = _displayed(source, _fields(kind), var)  # Without a call: there may be tens of thousands of identifiers.
     elif attrs.has(kind):
         made = f"{source.name(kind.__name__, _nested('dump', kind, _converter.get_unstructure_hook))}({var})"
     else:
         made = f"{source.name('unstructure', _converter.unstructure)}({var})"
     return f"(None if {var} is None else {made})" if nullable and made != var else made
+
+
+# Writing lists of models that hold nothing but texts: a request may name ten thousand devices, and a dict for each of
+# their identifiers, made only to be written, would cost ten times what writing them does.
+
+
+def _is_all_text(kind: Any, within: tuple[type, ...] = ()) -> bool:
+    """Say whether a model holds texts and lists of such models only, and so can be written without a dict."""
+    if not attrs.has(kind) or kind in within:
+        return False
+    fields = _fields(kind)
+    if not fields or not _is_required(fields[0]):  # Behind the first, each begins with a comma.
+        return False
+    return all(
+        _is_required(field) and _is_all_text(get_args(field.type)[0], (*within, kind))
+        if _is_sequence(field.type)
+        else field.type is str or (field.default is None and _without_none(field.type) == (str, True))
+        for field in fields
+    )
+
+
+def _make_texts(cls: type) -> Callable[[Any], orjson.Fragment | None]:
+    """Make a function that writes models as a JSON list, or returns None where a text has to be escaped, or is none.
+
+    Whether one has to be is seen in the end: by the number of quotes, by backslashes and by control characters.
+    """
+    source = _Source()
+    source.add(0, "def write(models):")
+    source.add(1, "out, quotes = ['['], 0")
+    _emit_texts(source, 1, cls, "models")
+    source.add(1, "out += ']',")
+    source.add(1, "return ''.join(out), quotes")
+    write = source.build("write", cls.__name__)
+
+    def dump_texts(models: Any) -> orjson.Fragment | None:
+        try:
+            text, quotes = write(models)
+            raw = text.encode()
+        except (AttributeError, TypeError, UnicodeEncodeError):
+            return None
+        plain = text.count('"') == quotes and len(raw.translate(None, _ESCAPED)) == len(raw)
+        return orjson.Fragment(raw) if plain else None
+
+    return dump_texts
+
+
+_ESCAPED: Final = bytes(range(32)) + b"\\"
+
+
+def _emit_texts(source: _Source, depth: int, cls: type, models: str) -> None:
+    """Emit the lines that append the texts of models, and count the quotes that belong between them."""
+    var, first = f"m_{depth}", f"first_{depth}"
+    fields = _fields(cls)
+    quotes = sum(2 if _is_sequence(field.type) else 4 for field in fields if _is_required(field))
+    source.add(depth, f"quotes += {quotes} * len({models})")
+    source.add(depth, f"{first} = ''")
+    source.add(depth, f"for {var} in {models}:")
+    parts, text = [first], "{"
+
+    def flush() -> None:
+        source.add(depth + 1, f"out += {', '.join([*parts, repr(text)])},")
+
+    for place, field in enumerate(fields):
+        value, comma = f"{var}.{field.name}", "," if place else ""
+        if _is_sequence(field.type):
+            text += f'{comma}"{wire_name(field)}":['
+            flush()
+            _emit_texts(source, depth + 1, get_args(field.type)[0], value)
+            parts, text = [], "]"
+        elif _is_required(field):
+            parts += [repr(f'{text}{comma}"{wire_name(field)}":"'), value]
+            text = '"'
+        else:
+            flush()
+            source.add(depth + 1, f"if {value} is not None:")
+            source.add(depth + 2, f"""out += '{comma}"{wire_name(field)}":"', {value}, '"',""")
+            source.add(depth + 2, "quotes += 4")
+            parts, text = [], ""
+    text += "}"
+    flush()
+    source.add(depth + 1, f"{first} = ','")
 
 
 # Both converters

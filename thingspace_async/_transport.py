@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl as ssl_module
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -161,6 +162,38 @@ class Deadlines:
             self._wake_at(min(later), loop)
 
 
+class Places:
+    """How many exchanges may be under way at once; the rest wait for a place in their turn.
+
+    Does what asyncio.Semaphore does, but to take a place that is free is no call of a coroutine, and whoever gives one
+    back does not search the waiting.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.free = count
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def wait(self) -> None:
+        """Wait for a place and take it; for when none is free."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # It was given a place in the same moment.
+                self.give_back()
+            raise
+
+    def give_back(self) -> None:
+        """Give a place to whoever has waited longest, or free it."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self.free += 1
+
+
 class Transport:
     """One pool of connections."""
 
@@ -178,12 +211,17 @@ class Transport:
         self._passed_in = client_session
         self._session: aiohttp.ClientSession | None = None
         self._connector = connector
-        self._ssl = ssl
-        self._proxy = proxy
+        # What is aiohttp's default is left out: each option that is passed on costs something at each call.
+        self._options: dict[str, Any] = {
+            "allow_redirects": False,
+            **({} if ssl is True else {"ssl": ssl}),
+            **({} if proxy is None else {"proxy": proxy}),
+            **({} if client_session is None else {"raise_for_status": False}),
+        }
         self._trust_env = trust_env
         self._connections = connections
         self._max_body = max_body
-        self._free = asyncio.Semaphore(connections)
+        self._places = Places(connections)
         self._deadlines = Deadlines()
 
     def open(self) -> None:
@@ -203,7 +241,7 @@ class Transport:
                 trust_env=self._trust_env,
             )
         if (connector := self._session.connector) is not None and connector.limit:
-            self._free = asyncio.Semaphore(max(1, connector.limit - 1))  # One is kept for what is urgent.
+            self._places = Places(max(1, connector.limit - 1))  # One is kept for what is urgent.
 
     async def close(self) -> None:
         """Close what was opened here; what was passed in stays open."""
@@ -217,23 +255,22 @@ class Transport:
         task = cast("asyncio.Task[Any]", asyncio.current_task())
         cancelled_before = task.cancelling()
         received: list[bytes] = []
-        waiting = True
+        places, placed = self._places, False
         self._deadlines.start(task, wire.limits.answer)
         try:
             # Waited for here, and not in aiohttp's pool, where waiting would count as connecting.
-            if wire.urgent:
-                waiting = False
-                return await self._send(wire, headers, received)
-            await self._free.acquire()
-            waiting = False
-            try:
-                return await self._send(wire, headers, received)
-            finally:
-                self._free.release()
+            if not wire.urgent:
+                if places.free:
+                    places.free -= 1
+                else:
+                    await places.wait()
+                placed = True
+            return await self._send(wire, headers, received)
         except asyncio.CancelledError:
             if not self._deadlines.is_over(task) or task.uncancel() > cancelled_before:
                 received.clear()  # It may hold a secret, and this frame's locals may be shown.
                 raise
+            waiting = not (placed or wire.urgent)
             failure = translate(_NoConnectionFree() if waiting else TimeoutError(), wire)
         except _TooLarge as large:
             failure = AnswerUnreadable(
@@ -245,6 +282,8 @@ class Transport:
             failure = translate(error, wire, closed=self._session is None or self._session.closed)
         finally:
             self._deadlines.stop(task)
+            if placed:
+                places.give_back()
         if isinstance(failure, AnswerLost):
             failure.body = b"".join(received)
         received.clear()
@@ -254,22 +293,20 @@ class Transport:
     async def _send(self, wire: Wire, headers: HiddenHeaders, received: list[bytes]) -> Answer:
         if (session := self._session) is None:
             raise RuntimeError
-        options: dict[str, Any] = {}
+        options = self._options
         if wire.once and wire.method != "POST":
             # A request's middlewares replace the session's, and a passed-in session may have some.
-            options["middlewares"] = (*getattr(session, "_middlewares", ()), _send_once)
-        async with session.request(
+            options = {**options, "middlewares": (*getattr(session, "_middlewares", ()), _send_once)}
+        # Not `async with`, whose context manager is three more coroutines for each call.
+        response = await session.request(
             wire.method,
             URL(wire.url, encoded=True),
             data=wire.data,
             headers=headers,
             timeout=wire.limits.client_timeout,
-            ssl=self._ssl,
-            proxy=self._proxy,
-            allow_redirects=False,
-            raise_for_status=False,
             **options,
-        ) as response:
+        )
+        try:
             length = response.content_length
             if length is not None and length > self._max_body:
                 response.close()
@@ -279,6 +316,9 @@ class Transport:
             else:
                 body = await response.read()
             return Answer(response.status, response.headers, body)
+        finally:
+            response.release()
+            await response.wait_for_close()
 
     async def _read_in_parts(self, response: aiohttp.ClientResponse, received: list[bytes]) -> bytes:
         """Read a body that may outgrow the ceiling, or whose beginning is worth keeping if it breaks off."""

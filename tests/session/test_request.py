@@ -54,8 +54,8 @@ async def test_it_sends_both_tokens_query_and_json(session: Session, platform: P
 
 
 async def test_it_sends_models_under_their_wire_names(session: Session, platform: Platform) -> None:
-    await session.request("POST", THING, json=AccountDeviceListRequest(device_id=DeviceId.imei("1")))
-    assert platform.calls[-1].json == {"deviceId": {"id": "1", "kind": "imei"}}
+    await session.request("POST", THING, json=AccountDeviceListRequest(device_id=DeviceId.imei("990013907835573")))
+    assert platform.calls[-1].json == {"deviceId": {"id": "990013907835573", "kind": "imei"}}
 
 
 async def test_a_path_with_a_query_of_its_own_is_sent_as_it_is(session: Session, platform: Platform) -> None:

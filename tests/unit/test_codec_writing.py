@@ -1,5 +1,7 @@
 """Writing JSON: the platform's names, defaults left out, secrets revealed here and nowhere else."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
@@ -218,3 +220,82 @@ def test_a_field_is_camel_case_on_the_wire_unless_it_says_otherwise(name: str, o
     assert wire_name(attrs.fields(made)[0]) == on_the_wire
     irregular = attrs.make_class("Made", {name: attrs.field(type=str, metadata=wire("$odd"))})
     assert wire_name(attrs.fields(irregular)[0]) == "$odd"
+
+
+@attrs.frozen(kw_only=True)
+class Leaf:
+    id: str
+    note: str | None = None
+    odd: str | None = attrs.field(default=None, metadata=wire("odd+name"))
+
+
+@attrs.frozen(kw_only=True)
+class Branch:
+    leaves: tuple[Leaf, ...]
+    name: str
+
+
+@attrs.frozen(kw_only=True)
+class Tree:
+    branches: tuple[Branch, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Chain:
+    name: str
+    links: tuple[Chain, ...]
+
+
+ODD_TEXTS = ['"', 'a","b', "\\", "\\u0041", "a\nb", "\x00", "\x1f", "\x7f", "é中😀", "", "'", '":{"', " "]
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS)
+def test_models_of_nothing_but_texts_are_written_as_any_others(text: str) -> None:
+    """They take a way of their own, which knows nothing of escaping and has to notice when it is needed."""
+    plain = Leaf(id="1")
+    trees = [
+        Tree(branches=(Branch(leaves=(plain, Leaf(id=text), plain), name="b"),)),
+        Tree(branches=(Branch(leaves=(Leaf(id="1", note=text),), name=text), Branch(leaves=(), name="c"))),
+        Tree(branches=(Branch(leaves=(Leaf(id="1", note=None, odd=text), Leaf(id="2", odd="n")), name="b"),) * 2),
+        Tree(branches=()),
+    ]
+    for tree in trees:
+        expected = {
+            "branches": [
+                {
+                    "leaves": [
+                        {
+                            "id": leaf.id,
+                            **({} if leaf.note is None else {"note": leaf.note}),
+                            **({} if leaf.odd is None else {"odd+name": leaf.odd}),
+                        }
+                        for leaf in branch.leaves
+                    ],
+                    "name": branch.name,
+                }
+                for branch in tree.branches
+            ]
+        }
+        assert orjson.loads(dump(tree)) == expected
+        assert load(dump(tree), Tree) == tree
+
+
+@pytest.mark.parametrize("odd", [5, None, b"1", ["1"]])
+def test_what_is_no_text_is_not_made_one(odd: Any) -> None:
+    tree = Tree(branches=(Branch(leaves=(Leaf(id=odd),), name="b"),))
+    try:
+        written = orjson.loads(dump(tree))
+    except InvalidRequest:
+        assert isinstance(odd, bytes)
+    else:
+        assert written["branches"][0]["leaves"][0]["id"] == odd
+
+
+def test_half_a_surrogate_pair_is_told() -> None:
+    with pytest.raises(InvalidRequest, match="cannot be written as JSON"):
+        dump(Tree(branches=(Branch(leaves=(Leaf(id="\ud800"),), name="b"),)))
+
+
+def test_a_model_of_texts_that_contains_itself_is_written() -> None:
+    chain = Chain(name="a", links=(Chain(name="b", links=()), Chain(name="c", links=(Chain(name="d", links=()),))))
+    assert load(dump(chain), Chain) == chain
