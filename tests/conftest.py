@@ -50,9 +50,9 @@ def _open_sockets() -> set[socket.socket]:
     return {found for found in _sockets if found.fileno() != -1 and found.family != socket.AF_UNIX}
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _settled_memory() -> None:
-    """Exempt what is loaded already from garbage collection, which runs after each test."""
+    """Exempt what is loaded already from garbage collection, which runs after each test that may leave something."""
     gc.collect()
     gc.freeze()
 
@@ -97,15 +97,17 @@ class _Complaints(logging.Handler):
 @pytest.fixture(autouse=True)
 def _nothing_left(request: pytest.FixtureRequest, _loopback_only: None) -> Iterator[None]:
     """Fail a test that leaves a task or a socket behind, or has asyncio complain."""
-    before = _open_sockets()
+    before, made = _open_sockets(), len(_sockets)
+    is_async = request.node.get_closest_marker("asyncio") is not None
     complaints = _Complaints()
     loggers = [logging.getLogger(name) for name in ("asyncio", "concurrent.futures")]
     for logger in loggers:
         logger.addHandler(complaints)
-    if request.node.get_closest_marker("asyncio") is not None:
+    if is_async:
         request.getfixturevalue("_no_task_left")
     yield
-    gc.collect()
+    if is_async or len(_sockets) != made:  # A plain function's garbage can hold nothing that is left open.
+        gc.collect()
     for logger in loggers:
         logger.removeHandler(complaints)
     if left := _open_sockets() - before:
