@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         ExtendedAttribute,
         OpenEnum,
         Secret,
+        SuccessResult,
         Unset,
     )
     from thingspace_async.errors import ThingSpaceError
@@ -48,6 +49,7 @@ __all__ = [
     "Response",
     "Secret",
     "Session",
+    "SuccessResult",
     "ThingSpaceError",
     "Unset",
     "__version__",
@@ -67,6 +69,7 @@ _HOME = {
     "Response": "_session",
     "Secret": "_types",
     "Session": "_session",
+    "SuccessResult": "_types",
     "ThingSpaceError": "errors",
     "UNSET": "_types",
     "Unset": "_types",

@@ -7,29 +7,37 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
 
 import attrs
 
-from thingspace_async._types import CustomField, DeviceId, DeviceIds
+from thingspace_async._types import CustomField, DeviceId, DeviceIds, Secret
 from thingspace_async.errors import InvalidRequest
 
 __all__ = [
     "any_of",
+    "content",
     "custom_fields",
     "device_id",
     "device_ids",
     "devices",
+    "exclusive",
     "fault_of_text",
     "flag",
     "in_order",
     "instance",
     "instances",
+    "lists_of_device_ids",
+    "needs",
+    "secret_of",
     "text",
     "text_of",
+    "text_or_empty",
     "texts",
+    "url",
     "whole",
     "zoned",
 ]
@@ -73,16 +81,42 @@ def whole(*, least: int, most: int | None = None) -> Validator:
 
 def text_of(*, least: int = 1, most: int) -> Validator:
     """Check for a text of so many characters."""
+    return _validator(lambda value: _fault_of_size(value, least, most))
+
+
+def secret_of(*, most: int) -> Validator:
+    """Check for a Secret of so many characters."""
+
+    def fault_of(value: object) -> str | None:
+        if not isinstance(value, Secret):
+            return f"must be a Secret or a str, not {type(value).__name__}"
+        return _fault_of_size(value.reveal(), 1, most)
+
+    return _validator(fault_of)
+
+
+def url(*, ports: Sequence[range]) -> Validator:
+    """Check for the URL of an HTTP or HTTPS server that listens at one of certain ports."""
+    allowed = ", ".join(str(each[0]) if len(each) == 1 else f"{each[0]}-{each[-1]}" for each in ports)
 
     def fault_of(value: object) -> str | None:
         if (fault := _fault_of_input(value)) is not None:
             return fault
-        size = len(str(value))
-        if size < least:
-            return f"must have {least:,} characters or more, not {size:,}"
-        return None if size <= most else f"must have {most:,} characters or fewer, not {size:,}"
+        try:
+            parts = urlsplit(str(value))
+            port = parts.port
+        except ValueError:  # Of a port that is no number, or of half an IPv6 address.
+            return "is no URL"
+        usual = _USUAL_PORTS.get(parts.scheme)
+        if usual is None or not parts.hostname or " " in parts.netloc:
+            return "must be a URL such as https://example.com/callbacks"
+        reached = usual if port is None else port
+        return None if any(reached in each for each in ports) else f"has the port {reached}; allowed are {allowed}"
 
     return _validator(fault_of)
+
+
+_USUAL_PORTS: Final = {"http": 80, "https": 443}
 
 
 def texts(*, least: int = 0, most: int | None = None) -> Validator:
@@ -138,6 +172,19 @@ def device_ids(*, least: int = 1, most: int | None = None) -> Validator:
     return _validator(fault_of)
 
 
+def lists_of_device_ids(*, least: int = 1, most: int | None = None) -> Validator:
+    """Check for devices that are tuples of identifiers, with nothing around them."""
+
+    def fault_of(value: Any) -> str | None:
+        if (fault := _fault_of_count(value, tuple, least, most)) is not None:
+            return fault
+        if (bare := next((place for place, device in enumerate(value) if not device), None)) is not None:
+            return f"has a device without identifiers, at {bare}"
+        return _fault_of_device_ids(one for device in value for one in device)
+
+    return _validator(fault_of)
+
+
 def in_order(model: object, first: str, second: str, *, most: timedelta | None = None) -> None:
     """Check that a time is not after another, nor further from it than the platform allows."""
     begin, end = getattr(model, first), getattr(model, second)
@@ -155,6 +202,21 @@ def any_of(model: object, *names: str) -> None:
         raise InvalidRequest(f"{type(model).__name__}: give {', '.join(names[:-1])} or {names[-1]}")
 
 
+def exclusive(model: object, name: str, *others: str) -> None:
+    """Check that a field is not given together with any of others."""
+    if getattr(model, name) in (None, ()):
+        return
+    for other in others:
+        if getattr(model, other) not in (None, ()):
+            raise InvalidRequest(f"{type(model).__name__}: {name} and {other} exclude each other")
+
+
+def needs(model: object, name: str, other: str) -> None:
+    """Check that a field is not given without another."""
+    if getattr(model, name) not in (None, ()) and getattr(model, other) in (None, ()):
+        raise InvalidRequest(f"{type(model).__name__}: {name} needs {other} beside it")
+
+
 def _fault_of_kind(value: object, kind: type) -> str | None:
     return None if isinstance(value, kind) else f"must be {_a(kind)}, not {type(value).__name__}"
 
@@ -162,8 +224,8 @@ def _fault_of_kind(value: object, kind: type) -> str | None:
 def _fault_of_items(value: object, kind: type) -> str | None:
     if not isinstance(value, tuple):
         return f"must be a tuple of {kind.__name__}, not {type(value).__name__}"
-    odd = next((item for item in value if not isinstance(item, kind)), None)
-    return None if odd is None else f"must hold {kind.__name__} only, not {type(odd).__name__}"
+    odd = next((type(item).__name__ for item in value if not isinstance(item, kind)), None)
+    return None if odd is None else f"must hold {kind.__name__} only, not {odd}"
 
 
 def _fault_of_count(value: Any, kind: type, least: int, most: int | None) -> str | None:
@@ -185,9 +247,26 @@ _FORBIDDEN: Final = frozenset("'<\\")
 def _fault_of_input(value: object, *, may_be_empty: bool = False) -> str | None:
     if (fault := fault_of_text(value, may_be_empty=may_be_empty)) is not None:
         return fault
-    if _FORBIDDEN.isdisjoint(str(value)):
-        return None
-    return "holds one of the characters ' < \\, which the platform refuses"
+    return _fault_of_characters(str(value))
+
+
+def _fault_of_characters(value: str) -> str | None:
+    return None if _FORBIDDEN.isdisjoint(value) else "holds one of the characters ' < \\, which the platform refuses"
+
+
+def _fault_of_size(value: object, least: int, most: int) -> str | None:
+    if (fault := _fault_of_input(value)) is not None:
+        return fault
+    size = len(str(value))
+    if size < least:
+        return f"must have {least:,} characters or more, not {size:,}"
+    return None if size <= most else f"must have {most:,} characters or fewer, not {size:,}"
+
+
+def _fault_of_content(value: object) -> str | None:
+    if not isinstance(value, str):
+        return f"must be a str, not {type(value).__name__}"
+    return _fault_of_characters(value) if value else "must not be empty"
 
 
 def _fault_of_flag(value: object) -> str | None:
@@ -267,6 +346,8 @@ def _fault_of_custom_fields(value: Any) -> str | None:
 
 
 text: Final = _validator(_fault_of_input)
+text_or_empty: Final = _validator(lambda value: _fault_of_input(value, may_be_empty=True))
+content: Final = _validator(_fault_of_content)  # What a device reads may have line ends.
 flag: Final = _validator(_fault_of_flag)
 zoned: Final = _validator(_fault_of_zone)
 device_id: Final = _validator(_fault_of_device_id)

@@ -144,6 +144,16 @@ def _without_none(kind: Any) -> tuple[Any, bool]:
     return (rest[0] if len(rest) == 1 else Union[tuple(rest)]), len(rest) < len(members)  # noqa: UP007
 
 
+def _scalars_of(kind: Any) -> tuple[type, ...]:
+    """Return the scalars that a type allows, if it allows nothing else: some numbers come as texts, too."""
+    members = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    return members if all(member in _SCALARS for member in members) else ()
+
+
+def _is_scalar_union(kind: Any) -> bool:
+    return len(_scalars_of(_without_none(kind)[0])) > 1
+
+
 def _is_sequence(kind: Any) -> bool:
     return get_origin(kind) is tuple and len(get_args(kind)) == 2 and get_args(kind)[1] is Ellipsis
 
@@ -188,8 +198,8 @@ def _emit_value(source: _Source, depth: int, kind: Any, var: str, *, null: str |
     `null` is the source of what null stands for, or None where null is wrong.
     """
     add = source.add
-    if kind in _SCALARS:
-        allowed = f"if {var}.__class__ is not {kind.__name__}"
+    if scalars := _scalars_of(kind):
+        allowed = "if " + " and ".join(f"{var}.__class__ is not {scalar.__name__}" for scalar in scalars)
         if null is None:
             add(depth, f"{allowed}: raise Mismatch('')")
             return
@@ -212,7 +222,7 @@ def _emit_value(source: _Source, depth: int, kind: Any, var: str, *, null: str |
             add(depth, f"for i_{depth}, v_{depth} in enumerate({var}):")
             inner, nullable = _without_none(item)
             _emit_value(source, depth + 1, inner, f"v_{depth}", null="None" if nullable else None)
-            if inner not in _SCALARS:
+            if not _scalars_of(inner):
                 add(depth + 1, f"{var}[i_{depth}] = v_{depth}")
         add(depth, f"{var} = tuple({var})")
     elif _is_flat(kind):
@@ -322,7 +332,7 @@ def _emit_field(source: _Source, depth: int, field: attrs.Attribute[Any], data: 
 
 def _is_flat(kind: Any) -> bool:
     """Say whether a class holds nothing but scalars, so that its lines may stand in its owner's function."""
-    return attrs.has(kind) and all(_without_none(field.type)[0] in _SCALARS for field in _fields(kind))
+    return attrs.has(kind) and all(_scalars_of(_without_none(field.type)[0]) for field in _fields(kind))
 
 
 def _factory_of(field: attrs.Attribute[Any]) -> Callable[[], Any] | None:
@@ -392,7 +402,7 @@ _AS_THEY_ARE: Final = (str, int, bool, float, datetime, date, Any, object)  # or
 def _dumped(source: _Source, kind: Any, var: str) -> str:
     """Return the expression that turns a field's value into what orjson takes."""
     kind, nullable = _without_none(kind)
-    if kind in _AS_THEY_ARE or (isinstance(kind, type) and issubclass(kind, Enum)):
+    if kind in _AS_THEY_ARE or _scalars_of(kind) or (isinstance(kind, type) and issubclass(kind, Enum)):
         return var
     if _is_sequence(kind):
         inner = get_args(kind)[0]
@@ -513,6 +523,20 @@ def _named(value: object) -> str:
     return names.get(type(value), "a number")
 
 
+def _one_of_scalars(kind: Any) -> Callable[..., Any]:
+    inner, nullable = _without_none(kind)
+    scalars = _scalars_of(inner)
+    allowed = (*scalars, NoneType) if nullable else scalars
+    expected = " or ".join(_SCALARS[scalar] for scalar in scalars)
+
+    def check(value: object, _: Any) -> Any:
+        if value.__class__ not in allowed:
+            raise Mismatch(f"expected {expected}, found {_named(value)}")
+        return value
+
+    return check
+
+
 def _load_secret(value: object, _: Any) -> Secret:
     if not isinstance(value, str):
         raise Mismatch(f"expected a text, found {_named(value)}")
@@ -527,6 +551,7 @@ def _new_converter() -> Converter:
     converter.register_structure_hook(date, lambda value, _: parse_date(value))
     converter.register_structure_hook(Secret, _load_secret)
     converter.register_structure_hook(NoneType, lambda _, __: None)
+    converter.register_structure_hook_factory(_is_scalar_union, _one_of_scalars)
     return converter
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum, StrEnum
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, Self, TypeAlias, cast
 
 import attrs
 
@@ -18,7 +18,10 @@ __all__ = [
     "OpenEnum",
     "Secret",
     "SomeDevices",
+    "SuccessResult",
     "Unset",
+    "identifier_of",
+    "to_device_ids",
     "to_devices",
 ]
 
@@ -141,6 +144,16 @@ class DeviceIds:
     ip_address: str | None = None
     """A static address for it, where the account's IP pool lets one choose."""
 
+    def identifier(self, kind: str) -> str | None:
+        """Return the identifier of a kind (`imei`, `iccid`, `mdn`, …), whatever the case of its letters."""
+        return identifier_of(self.device_ids, kind)
+
+
+def identifier_of(device_ids: Iterable[DeviceId], kind: str) -> str | None:
+    """Return the first identifier of a kind, whatever the case of its letters; None when there is none."""
+    wanted = kind.casefold()
+    return next((found.id for found in device_ids if found.kind.casefold() == wanted), None)
+
 
 SomeDevices: TypeAlias = "Iterable[DeviceIds | DeviceId | Iterable[DeviceId]]"
 """Devices as a request takes them: a DeviceId alone, several of one device, or DeviceIds."""
@@ -149,17 +162,26 @@ SomeDevices: TypeAlias = "Iterable[DeviceIds | DeviceId | Iterable[DeviceId]]"
 def to_devices(given: SomeDevices) -> tuple[DeviceIds, ...]:
     """Convert what a caller names devices by; what cannot be converted is left for the validator to refuse."""
     if isinstance(given, str | DeviceId | DeviceIds) or not isinstance(given, Iterable):
-        return given  # type: ignore[return-value]
-    return tuple(one if one.__class__ is DeviceIds else _to_device(one) for one in given)
+        return cast("tuple[DeviceIds, ...]", given)
+    return tuple(one if isinstance(one, DeviceIds) else _to_device(one) for one in given)
 
 
-def _to_device(given: Any) -> DeviceIds:
+def _to_device(given: Any) -> Any:
     if isinstance(given, DeviceId):
         return DeviceIds(device_ids=(given,))
     if isinstance(given, str) or not isinstance(given, Iterable):
-        return given  # type: ignore[return-value]
-    several = tuple(given)
+        return given
+    several: tuple[Any, ...] = tuple(given)
     return DeviceIds(device_ids=several) if all(isinstance(one, DeviceId) for one in several) else given
+
+
+def to_device_ids(given: DeviceId | Iterable[DeviceId]) -> tuple[DeviceId, ...]:
+    """Convert identifiers, one for each device; what cannot be converted is left for the validator to refuse."""
+    if isinstance(given, DeviceId):
+        return (given,)
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        return cast("tuple[DeviceId, ...]", given)
+    return tuple(given)
 
 
 @attrs.frozen(kw_only=True)
@@ -187,3 +209,10 @@ class Accepted:
 
     request_id: str
     """What the result's callback messages bear, and what `session.accounts.request_status` asks for."""
+
+
+@attrs.frozen(kw_only=True)
+class SuccessResult:
+    """The platform has carried a request out; there is nothing more to tell."""
+
+    success: bool | None = None
