@@ -8,9 +8,15 @@ import pytest
 from aioresponses import aioresponses
 
 from tests.products.conftest import PLACE
-from thingspace_async import Session, errors
-from thingspace_async.accounts import AsynchronousRequestResult, RequestStatus
+from thingspace_async import DeviceId, Session, errors
+from thingspace_async.accounts import (
+    AsynchronousRequestResult,
+    RequestStatus,
+    StatusResponse,
+    SubRequest,
+)
 from thingspace_async.simulator import Simulator
+from thingspace_async.simulator.state import Work
 
 LEADS = f"{PLACE}/api/m2m/v1/leads/0000123456-00001"
 ACCOUNT = "0000123456-00001"
@@ -95,3 +101,64 @@ async def test_a_request_is_pending_until_it_is_done(
 @pytest.mark.parametrize("spelling", ["Failed", "Failure", "FAILURE", "failed"])
 def test_failure_is_failure_in_either_spelling(spelling: str) -> None:
     assert AsynchronousRequestResult(status=RequestStatus(spelling)).failed
+    assert StatusResponse(status=RequestStatus(spelling)).failed
+    assert SubRequest(status=RequestStatus(spelling)).failed
+
+
+STATUS = f"{PLACE}/api/m2m/v2/accounts/{ACCOUNT}/requests/d1f08526/status"
+
+
+@pytest.mark.parametrize("name", ["subRequests", "subrequests"])
+async def test_the_status_with_each_device_is_read_in_either_spelling(
+    canned: aioresponses, scripted: Session, name: str
+) -> None:
+    listed = [
+        {"ids": [{"id": f"8914800000000000000{place}", "kind": "iccid"}], "status": status}
+        for place, status in enumerate(("Success", "Pending", "Failed", "FAILURE", "Warning"))
+    ]
+    canned.get(STATUS, payload={"requestId": "d1f08526", "status": "Pending", name: listed})
+    found = await scripted.accounts.request_status_by_device(ACCOUNT, "d1f08526")
+    assert (found.request_id, found.status, found.failed) == ("d1f08526", RequestStatus.PENDING, False)
+    assert [one.identifier("ICCID") for one in found.pending] == ["89148000000000000001"]
+    assert [one.ids for one in found.succeeded] == [(DeviceId.iccid("89148000000000000000"),)]
+    assert [one.status for one in found.failed_devices] == ["Failed", "Failure"]
+    assert found.sub_requests[-1].status == "Warning"
+
+
+async def test_a_request_about_several_devices_is_refused_where_the_platform_knows_single_ones_only(
+    thingspace_simulator: Simulator, thingspace_session: Session
+) -> None:
+    sims = [[{"id": f"8914800000000000000{number}", "kind": "iccid"}] for number in range(2)]
+    request_id = thingspace_simulator.accept([Work(sim, lambda: None) for sim in sims])
+    with pytest.raises(errors.BadRequest):
+        await thingspace_session.accounts.request_status(ACCOUNT, request_id)
+    found = await thingspace_session.accounts.request_status_by_device(ACCOUNT, request_id)
+    assert [one.identifier("iccid") for one in found.pending] == [sim[0]["id"] for sim in sims]
+
+
+async def test_the_addresses_without_m2m_are_reached(
+    thingspace_simulator: Simulator, thingspace_session: Session
+) -> None:
+    accounts = thingspace_session.accounts
+    plans = await accounts.service_plans(ACCOUNT)
+    assert (await accounts.details(ACCOUNT)).service_plans == plans
+    assert thingspace_simulator.received[-1].path == f"/api/v1/accounts/{ACCOUNT}"
+    assert (await accounts.plan_details(ACCOUNT)).service_plans == plans
+    assert thingspace_simulator.received[-1].path == f"/api/v1/plans/{ACCOUNT}"
+
+
+async def test_the_published_sample_of_global_service_plans_is_read(canned: aioresponses, scripted: Session) -> None:
+    plan = {"name": "a", "code": "b", "sizeKb": 1024, "carrierServicePlanCode": "c"}
+    sample = {
+        "accountName": ACCOUNT,
+        "accountNumber": ACCOUNT,
+        "organizationName": "user assigned name",
+        "isProvisioningAllowed": True,
+        "carriers": ["Verizon Wireless"],
+        "features": ["Dynamic IP", "Public Network", "eUICC Verizon as Lead", "Global eSim Billing"],
+        "servicePlans": [plan],
+    }
+    canned.get(f"{PLACE}/api/v1/plans/{ACCOUNT}", payload=sample)
+    found = await scripted.accounts.plan_details(ACCOUNT)
+    assert (found.carriers, found.features[-1]) == (("Verizon Wireless",), "Global eSim Billing")
+    assert [(one.code, one.size_kb) for one in found.service_plans] == [("b", 1024)]

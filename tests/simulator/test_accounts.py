@@ -9,6 +9,7 @@ import pytest
 
 from tests.simulator.api import ACCOUNT, Api
 from thingspace_async.simulator import Assumptions
+from thingspace_async.simulator.state import DeviceFault, Work
 
 NAME = "0000123456-00001"
 UNEXPECTED = (400, "UnifiedWebService.REQUEST_FAILED.UnexpectedError")
@@ -119,3 +120,39 @@ async def test_a_request_of_another_account_is_unknown(api: Api) -> None:
     request_id = api.cloud.add_request(account_name="0000222222-00001")
     assert (await api.send("GET", f"{ACCOUNT}/requests/{request_id}/status")).refusal == UNEXPECTED
     assert (await api.send("GET", f"{ACCOUNT}/requests/{'0' * 8}/status")).refusal == UNEXPECTED
+
+
+def two_devices(api: Api) -> str:
+    """Begin a request about two devices, the second of which is refused."""
+
+    def refuse() -> None:
+        raise DeviceFault("UnifiedWebService.REQUEST_FAILED.DeviceNotFound", "The device could not be found.")
+
+    sims = [[{"id": f"8914800000000000000{number}", "kind": "iccid"}] for number in range(2)]
+    return api.cloud.accept([Work(sims[0], lambda: None), Work(sims[1], refuse)], service="DeviceProfileService")
+
+
+async def test_a_request_about_several_devices_has_its_status_in_the_second_version_only(api: Api) -> None:
+    request_id = two_devices(api)
+    assert (await api.send("GET", f"{ACCOUNT}/requests/{request_id}/status")).refusal == UNEXPECTED
+    path = f"/api/m2m/v2/accounts/{NAME}/requests/{request_id}/status"
+    early = (await api.send("GET", path)).json
+    assert set(early) == {"requestId", "status", "subRequests"}
+    assert [early["status"], *(one["status"] for one in early["subRequests"])] == ["Pending"] * 3
+    api.cloud.clock.advance(61)
+    late = (await api.send("GET", path)).json
+    assert [late["status"], *(one["status"] for one in late["subRequests"])] == ["Failed", "Success", "Failed"]
+    assert [one["ids"][0]["id"][-1] for one in late["subRequests"]] == ["0", "1"]
+
+
+async def test_an_unknown_request_has_no_status_in_the_second_version_either(api: Api) -> None:
+    assert (await api.send("GET", f"/api/m2m/v2/accounts/{NAME}/requests/0/status")).refusal == UNEXPECTED
+
+
+@pytest.mark.parametrize("kind", ["accounts", "plans"])
+async def test_the_addresses_without_m2m_describe_the_account_without_its_pools(api: Api, kind: str) -> None:
+    account = (await api.account()).json
+    del account["iPPools"]
+    assert (await api.send("GET", f"/api/v1/{kind}/{NAME}")).json == account
+    missing = await api.send("GET", f"/api/v1/{kind}/0000999999-00001")
+    assert missing.refusal == (400, "UnifiedWebService.REQUEST_FAILED.AccountNotFound")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import thingspace_async
+from thingspace_async import Credentials, Environment, Session
+from thingspace_async._namespace import Namespace
 from thingspace_async._operation import Operation
 
 PACKAGE = Path(thingspace_async.__file__).parent
@@ -15,6 +19,8 @@ ROOT = PACKAGE.parent
 SHARED = ROOT.parent / "shared" / "api"
 
 ROOMS = sorted(path.parent.name for path in PACKAGE.glob("*/calls.py"))
+PRODUCTS = [name for name in ROOMS if name != "session_management"]
+"""The rooms that a session has as properties."""
 
 
 def room(name: str) -> ModuleType:
@@ -29,3 +35,19 @@ def modules_of(name: str, kind: str) -> list[ModuleType]:
 
 def all_operations() -> list[Operation[Any, Any]]:
     return [operation for name in ROOMS for operation in room(name).OPERATIONS]
+
+
+def all_calls() -> dict[str, Callable[..., Any]]:
+    """Every call as a user writes it behind `session.`, such as `devices.usage.list`, and its method."""
+    credentials = Credentials(client_id="a", client_secret="b", username="c", password="d")
+    session = Session(credentials, environment=Environment.at("http://127.0.0.1:1"))
+    return {name: call for product in PRODUCTS for name, call in _calls_of(product, getattr(session, product))}
+
+
+def _calls_of(name: str, place: Namespace) -> Iterator[tuple[str, Callable[..., Any]]]:
+    for public in (public for public in dir(place) if not public.startswith("_")):
+        member = getattr(place, public)
+        if isinstance(member, Namespace):
+            yield from _calls_of(f"{name}.{public}", member)
+        elif inspect.ismethod(member):
+            yield f"{name}.{public}", member

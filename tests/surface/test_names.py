@@ -6,6 +6,7 @@ import ast
 import inspect
 import json
 import re
+from functools import cached_property
 from types import NoneType
 from typing import Any
 
@@ -13,12 +14,11 @@ import attrs
 import pytest
 
 import thingspace_async
-from tests.surface.rooms import PACKAGE, ROOMS, SHARED, all_operations, modules_of, room
+from tests.surface.rooms import PACKAGE, PRODUCTS, ROOMS, SHARED, all_calls, all_operations, modules_of, room
 from thingspace_async import Environment, errors
-from thingspace_async._namespace import Namespace
 from thingspace_async._operation import Operation
 
-PRODUCTS = [name for name in ROOMS if name != "session_management"]
+CALLS = all_calls()
 
 
 def test_every_public_name_is_there_and_listed() -> None:
@@ -81,19 +81,18 @@ def test_everything_public_has_a_docstring() -> None:
     assert bare == []
 
 
-@pytest.mark.parametrize("name", PRODUCTS)
-def test_every_call_cites_the_platforms_page(name: str) -> None:
-    calls = [
-        call
-        for module in modules_of(name, "calls")
-        for product in vars(module).values()
-        if inspect.isclass(product) and issubclass(product, Namespace)
-        for call in vars(product).values()
-        if inspect.isfunction(call) and not call.__name__.startswith("_")
-    ]
-    assert calls
-    for call in calls:
-        assert "https://thingspace.verizon.com/" in (call.__doc__ or ""), call.__qualname__
+@pytest.mark.parametrize("name", CALLS)
+def test_every_call_says_what_it_does_in_a_sentence_and_cites_the_platforms_page(name: str) -> None:
+    text = inspect.getdoc(CALLS[name]) or ""
+    first = text.splitlines()[0]
+    assert re.fullmatch(r"[A-Z][a-z]+\b.*[^.]\.", first), "one sentence on the first line"
+    assert not re.match(r"\w+(ing|[^s]s)\b", first), "what to do, not what it does"
+    assert re.search(r"^https://thingspace\.verizon\.com/\S+$", text, re.MULTILINE), "the page, on a line of its own"
+
+
+def test_every_room_that_a_session_has_is_there_and_every_room_is_had() -> None:
+    known = {name for name, member in vars(thingspace_async.Session).items() if isinstance(member, cached_property)}
+    assert known == set(PRODUCTS)
 
 
 @pytest.mark.parametrize("operation", all_operations(), ids=lambda operation: operation.name)

@@ -1,4 +1,13 @@
-"""Accounts: what an account may use, its plans, leads, custom states and pending requests."""
+"""Accounts: what an account may use, its plans, leads, custom states and pending requests.
+
+    account = await session.accounts.get(cloud.account_name)
+    print(account.organization_name, [plan.code for plan in account.service_plans])
+
+    async for lead in session.accounts.leads(cloud.account_name):
+        print(lead.lead_id, lead.lead_state)
+
+Leads are for members of Verizon's partner program.
+"""
 
 from thingspace_async.accounts.calls import OPERATIONS, Accounts
 from thingspace_async.accounts.models import (
@@ -7,13 +16,15 @@ from thingspace_async.accounts.models import (
     AccountLeadsResult,
     AccountService,
     AccountStatesAndServices,
-    Address,
     AsynchronousRequestResult,
     Engagement,
     IpPool,
+    LeadAddress,
     RequestStatus,
     ServicePlan,
     State,
+    StatusResponse,
+    SubRequest,
 )
 
 __all__ = [
@@ -24,11 +35,13 @@ __all__ = [
     "AccountService",
     "AccountStatesAndServices",
     "Accounts",
-    "Address",
     "AsynchronousRequestResult",
     "Engagement",
     "IpPool",
+    "LeadAddress",
     "RequestStatus",
     "ServicePlan",
     "State",
+    "StatusResponse",
+    "SubRequest",
 ]

@@ -17,6 +17,7 @@ from thingspace_async.accounts.models import (
     AccountStatesAndServices,
     AsynchronousRequestResult,
     ServicePlan,
+    StatusResponse,
 )
 
 __all__ = ["OPERATIONS", "Accounts"]
@@ -45,7 +46,29 @@ REQUEST_STATUS: Final = Operation(
     repeatable=True,
 )
 
-OPERATIONS: Final = (GET, LEADS, STATES_AND_SERVICES, SERVICE_PLANS, REQUEST_STATUS)
+REQUEST_STATUS_BY_DEVICE: Final = Operation(
+    "accounts.request_status_by_device",
+    "GET",
+    "/m2m/v2/accounts/{account_name}/requests/{request_id}/status",
+    NoneType,
+    StatusResponse,
+    repeatable=True,
+)
+DETAILS: Final = Operation("accounts.details", "GET", "/v1/accounts/{account_name}", NoneType, Account, repeatable=True)
+PLAN_DETAILS: Final = Operation(
+    "accounts.plan_details", "GET", "/v1/plans/{account_name}", NoneType, Account, repeatable=True
+)
+
+OPERATIONS: Final = (
+    GET,
+    LEADS,
+    STATES_AND_SERVICES,
+    SERVICE_PLANS,
+    REQUEST_STATUS,
+    REQUEST_STATUS_BY_DEVICE,
+    DETAILS,
+    PLAN_DETAILS,
+)
 
 
 class Accounts(Namespace):
@@ -100,9 +123,35 @@ class Accounts(Namespace):
         return await self._send(SERVICE_PLANS, path={"account_name": account_name})
 
     async def request_status(self, account_name: str, request_id: str) -> AsynchronousRequestResult:
-        """Read how far an activation, deactivation, suspension or restoration has come.
+        """Read how far an activation, deactivation, suspension or restoration of a single device has come.
 
-        For requests about a single device only. The answer holds no details: read the device again for its new state.
+        Requests about several devices and all other kinds of requests have no status here; for those about eSIM
+        profiles ask `request_status_by_device`. Activations usually take minutes, up to 12 hours during large updates
+        of the network. The answer holds no details: read the device again for its new state.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/get-request-status.html
         """
         return await self._send(REQUEST_STATUS, path={"account_name": account_name, "request_id": request_id})
+
+    async def request_status_by_device(self, account_name: str, request_id: str) -> StatusResponse:
+        """Read how far a request about eSIM profiles has come, as a whole and with each of its devices.
+
+        A device that the platform gave up raises nothing: look at `failed_devices`.
+        https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/asynch-request-status.html
+        """
+        return await self._send(REQUEST_STATUS_BY_DEVICE, path={"account_name": account_name, "request_id": request_id})
+
+    async def details(self, account_name: str) -> Account:
+        """Read an account at the address without `m2m`, which is meant for accounts with global eSIM profiles.
+
+        `get` reads the same at the address that all accounts have, with the IP pools, which may be missing here.
+        https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/get-account-information.html
+        """
+        return await self._send(DETAILS, path={"account_name": account_name})
+
+    async def plan_details(self, account_name: str) -> Account:
+        """Read service plans with the account's carriers and features, meant for accounts with global eSIM profiles.
+
+        `service_plans` reads the plans alone, at the address that all accounts have.
+        https://thingspace.verizon.com/content/thingspace-portal/documentation/apis/connectivity-management/global-iot/api_reference/service_plan_list.html
+        """
+        return await self._send(PLAN_DETAILS, path={"account_name": account_name})

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import attrs
 
 from thingspace_async._codec import wire
-from thingspace_async._types import ExtendedAttribute, OpenEnum
+from thingspace_async._types import DeviceId, ExtendedAttribute, OpenEnum, identifier_of
 
 __all__ = [
     "Account",
@@ -13,13 +15,15 @@ __all__ = [
     "AccountLeadsResult",
     "AccountService",
     "AccountStatesAndServices",
-    "Address",
     "AsynchronousRequestResult",
     "Engagement",
     "IpPool",
+    "LeadAddress",
     "RequestStatus",
     "ServicePlan",
     "State",
+    "StatusResponse",
+    "SubRequest",
 ]
 
 
@@ -50,6 +54,10 @@ class ServicePlan:
 class Account:
     """A billing account and what it may use."""
 
+    # The SDKs' AccountDetails has carriers and features as objects and sizes as texts. The sample on its page has all
+    # of them as they are here, so that one model serves both:
+    # https://thingspace.verizon.com/content/thingspace-portal/documentation/apis/connectivity-management/global-iot/api_reference/service_plan_list.html
+
     account_name: str | None = None
     """Ten digits, a hyphen and five digits, with its leading zeros."""
     account_number: str | None = None
@@ -64,7 +72,7 @@ class Account:
 
 
 @attrs.frozen(kw_only=True)
-class Address:
+class LeadAddress:
     """The address of a lead."""
 
     address_line1: str | None = None
@@ -83,7 +91,7 @@ class Address:
 class AccountLead:
     """A lead of Verizon's partner program, to credit activations to."""
 
-    address: Address | None = None
+    address: LeadAddress | None = None
     lead_id: str | None = None
     lead_state: str | None = None
 
@@ -141,7 +149,10 @@ class RequestStatus(OpenEnum):
     FAILED = "Failed"
     """As the platform's page spells it."""
     FAILURE = "Failure"
-    """As its SDKs spell it; means the same. Ask `AsynchronousRequestResult.failed`."""
+    """As its SDKs spell it; means the same. Ask `failed` of the answer."""
+
+
+_FAILED: Final = frozenset({RequestStatus.FAILED, RequestStatus.FAILURE})
 
 
 @attrs.frozen(kw_only=True)
@@ -154,4 +165,53 @@ class AsynchronousRequestResult:
     @property
     def failed(self) -> bool:
         """Whether the platform gave up, in either of its spellings."""
-        return self.status in (RequestStatus.FAILED, RequestStatus.FAILURE)
+        return self.status in _FAILED
+
+
+@attrs.frozen(kw_only=True)
+class SubRequest:
+    """How far a request has come with one of its devices."""
+
+    # A list in the sample on the platform's page (protocol.md 3.5), where the SDKs have a single identifier.
+    ids: tuple[DeviceId, ...] = ()
+    status: RequestStatus | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the platform gave this device up, in either of its spellings."""
+        return self.status in _FAILED
+
+    def identifier(self, kind: str) -> str | None:
+        """Return the device's identifier of a kind (`imei`, `iccid`, `mdn`, …), whatever the case of its letters."""
+        return identifier_of(self.ids, kind)
+
+
+@attrs.frozen(kw_only=True)
+class StatusResponse:
+    """How far a request has come, as a whole and with each of its devices."""
+
+    request_id: str | None = None
+    status: RequestStatus | None = None
+    # The page spells it subRequests, the SDKs subrequests (protocol.md 3.5).
+    sub_requests: tuple[SubRequest, ...] = attrs.field(default=(), metadata=wire("subRequests", "subrequests"))
+    """All devices; `pending`, `succeeded` and `failed_devices` keep them apart."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the platform gave up the request as a whole, in either of its spellings."""
+        return self.status in _FAILED
+
+    @property
+    def pending(self) -> tuple[SubRequest, ...]:
+        """The devices that the platform is still at work on."""
+        return tuple(one for one in self.sub_requests if one.status is RequestStatus.PENDING)
+
+    @property
+    def succeeded(self) -> tuple[SubRequest, ...]:
+        """The devices for which the request is done."""
+        return tuple(one for one in self.sub_requests if one.status is RequestStatus.SUCCESS)
+
+    @property
+    def failed_devices(self) -> tuple[SubRequest, ...]:
+        """The devices that the platform gave up."""
+        return tuple(one for one in self.sub_requests if one.failed)

@@ -7,8 +7,18 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from thingspace_async._operation import Operation
-from thingspace_async.accounts.calls import GET, LEADS, REQUEST_STATUS, SERVICE_PLANS, STATES_AND_SERVICES
+from thingspace_async.accounts.calls import (
+    DETAILS,
+    GET,
+    LEADS,
+    PLAN_DETAILS,
+    REQUEST_STATUS,
+    REQUEST_STATUS_BY_DEVICE,
+    SERVICE_PLANS,
+    STATES_AND_SERVICES,
+)
 from thingspace_async.simulator.fleet import PLAN_CODES
+from thingspace_async.simulator.state import LateRequest
 from thingspace_async.simulator.wire import Answer, Call, Handler, unexpected
 
 __all__ = ["HANDLERS"]
@@ -31,23 +41,29 @@ _PLANS: Final = [
 
 def get_account(call: Call) -> Answer:
     """Describe an account."""
+    pools = [
+        {"poolName": "Static East", "poolType": "Static IP", "isDefaultPool": False},
+        {"poolName": "Dynamic Public", "poolType": "Dynamic IP", "isDefaultPool": True},
+    ]
+    return Answer(200, {**_account(call), "iPPools": pools})
+
+
+def get_details(call: Call) -> Answer:
+    """Describe an account without its IP pools, as the sample on the page of global service plans does."""
+    return Answer(200, _account(call))
+
+
+def _account(call: Call) -> dict[str, Any]:
     name = call.check_account(call.path["account_name"])
-    return Answer(
-        200,
-        {
-            "accountName": name,
-            "accountNumber": name,
-            "organizationName": f"Simulated Company {call.platform.seed}",
-            "isProvisioningAllowed": True,
-            "carriers": ["Verizon Wireless"],
-            "features": ["NOTIFICATION", "RESTRICTED"],
-            "iPPools": [
-                {"poolName": "Static East", "poolType": "Static IP", "isDefaultPool": False},
-                {"poolName": "Dynamic Public", "poolType": "Dynamic IP", "isDefaultPool": True},
-            ],
-            "servicePlans": _PLANS,
-        },
-    )
+    return {
+        "accountName": name,
+        "accountNumber": name,
+        "organizationName": f"Simulated Company {call.platform.seed}",
+        "isProvisioningAllowed": True,
+        "carriers": ["Verizon Wireless"],
+        "features": ["NOTIFICATION", "RESTRICTED"],
+        "servicePlans": _PLANS,
+    }
 
 
 def list_leads(call: Call) -> Answer:
@@ -105,16 +121,42 @@ def list_service_plans(call: Call) -> Answer:
 
 
 def get_request_status(call: Call) -> Answer:
-    """Say how far a request has come."""
-    name, request_id = call.check_account(call.path["account_name"]), call.path["request_id"]
-    request = call.platform.late_requests.get(request_id)
+    """Say how far a request about a single device has come; the platform does so for no other (protocol.md 3.5)."""
+    request = _late_request(call)
+    if len(request.work) > 1:
+        raise unexpected()
+    return Answer(200, {"requestId": call.path["request_id"], "status": _status(call, request, failed=request.failed)})
+
+
+def get_request_status_by_device(call: Call) -> Answer:
+    """Say how far a request has come with each of its devices."""
+    request = _late_request(call)
+    faults = request.faults or [None] * len(request.work)
+    return Answer(
+        200,
+        {
+            "requestId": call.path["request_id"],
+            "status": _status(call, request, failed=request.failed),
+            "subRequests": [
+                {"ids": work.device_ids, "status": _status(call, request, failed=request.fails or fault is not None)}
+                for work, fault in zip(request.work, faults, strict=True)
+            ],
+        },
+    )
+
+
+def _late_request(call: Call) -> LateRequest:
+    name = call.check_account(call.path["account_name"])
+    request = call.platform.late_requests.get(call.path["request_id"])
     if request is None or request.account_name != name:
         raise unexpected()
+    return request
+
+
+def _status(call: Call, request: LateRequest, *, failed: bool) -> str:
     if request.faults is None:
-        status = "Pending"
-    else:
-        status = call.platform.assumptions.failed_request_status if request.failed else "Success"
-    return Answer(200, {"requestId": request_id, "status": status})
+        return "Pending"
+    return call.platform.assumptions.failed_request_status if failed else "Success"
 
 
 HANDLERS: Final[Mapping[Operation[Any, Any], Handler]] = {
@@ -123,4 +165,7 @@ HANDLERS: Final[Mapping[Operation[Any, Any], Handler]] = {
     STATES_AND_SERVICES: list_states_and_services,
     SERVICE_PLANS: list_service_plans,
     REQUEST_STATUS: get_request_status,
+    REQUEST_STATUS_BY_DEVICE: get_request_status_by_device,
+    DETAILS: get_details,
+    PLAN_DETAILS: get_details,
 }

@@ -35,9 +35,26 @@ class Assumptions:
     """2.4: the code for a wrong user or password; the default was seen in one client's tests only."""
     locked_user_code: str = "UnifiedWebService.INPUT_INVALID.Password.Invalid"
     """2.4: the code for a locked user."""
+    registering_replaces_listener: bool = True
+    """3.2: a listener that is registered again replaces the one before, rather than being refused."""
     request_time: timedelta = timedelta(seconds=60)
     """3.5: how long a request takes whose result arrives later; documented are minutes, up to 12 hours."""
     failed_request_status: str = "Failed"
     """3.5: how a failed request's status is spelled; the SDKs have `Failure`."""
+    pending_suspend_state: str = "pending suspend"
+    """4.2: the state of a device whose suspension was accepted."""
+    pending_restore_state: str = "pending resume"
+    """4.2: the state of a device whose restoration was accepted."""
+    provisioning_actions_a_day: int = 5
+    """4.2: how often a line may be activated, suspended, restored and deactivated in 24 hours; older pages say two."""
+    too_often_code: str = "UnifiedWebService.REQUEST_FAILED.UnexpectedError"
+    """4.2: the code for more of these, or more than four changes of plan a month; the default is the catch-all's."""
     device_number_in_pages: bool = True
     """4.3: devices of a page bear the extended attribute DeviceId, without which no page after the first is found."""
+    group_page: int = 2000
+    """5: how many devices a page of a group's members holds; no page says."""
+    last_sms_block_leads_on: bool = True
+    """5: the last block of queued messages, too, comes with 202 and a Location, to be acknowledged with. Else it comes
+    with 200 and none, and counts as acknowledged."""
+    provisioning_history_is_list: bool = True
+    """5: provisioning history is a list of one result, as the SDKs say, rather than the result that they show."""

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from thingspace_async.simulator.fleet import Device
+import attrs
+
+from thingspace_async.simulator.fleet import Device, Group
+from thingspace_async.simulator.state import DeviceFault
 from thingspace_async.simulator.wire import Call, Refusal, optional, refuse, required, unexpected
 
 __all__ = [
+    "Chosen",
+    "account_of",
     "check_count",
     "check_identifier",
+    "chosen_devices",
     "custom_fields_of",
     "find_device",
+    "find_group",
     "kind_of",
+    "matching_devices",
     "moment_of",
+    "named_device",
     "objects_of",
     "refuse_device",
 ]
@@ -101,7 +110,86 @@ def find_device(call: Call, device_id: Mapping[str, Any], account_name: str | No
     return device
 
 
-def check_count(listed: list[dict[str, Any]], most: int = 10_000) -> None:
+def find_group(call: Call, account_name: str, name: str) -> Group:
+    """Find a group of an account."""
+    group = call.platform.devices.groups[account_name].find(name)
+    if group is None:
+        raise refuse(
+            "UnifiedWebService.REQUEST_FAILED.DeviceGroupNotFound", f"The device group could not be found: {name}."
+        )
+    return group
+
+
+def check_count(listed: Sequence[object], most: int = 10_000) -> None:
     """Refuse more devices than a request may name (protocol.md 4.4)."""
     if len(listed) > most:
         raise refuse_device("INPUT_INVALID.MaxRequestsExceeded", f"The request exceeds the maximum of {most} devices.")
+
+
+@attrs.frozen
+class Chosen:
+    """A device that a request is to be carried out on, later."""
+
+    device_ids: list[dict[str, str]]
+    """As the request names it, or all that it has where a filter found it."""
+    device: Device | None
+    """None where none of the identifiers is known."""
+
+    def existing(self, account_name: str | None = None) -> Device:
+        """Return the device; in an account, where one is given. Raises DeviceFault."""
+        if self.device is None or not all(self.device.has(one["kind"], one["id"]) for one in self.device_ids):
+            raise DeviceFault("UnifiedWebService.REQUEST_FAILED.DeviceNotFound", "The device could not be found.")
+        if account_name not in (None, self.device.account_name):
+            raise DeviceFault(
+                "UnifiedWebService.INPUT_INVALID.Device.Account.Invalid",
+                "The device was not a part of the account specified.",
+            )
+        return self.device
+
+
+def account_of(call: Call, document: Mapping[str, Any], name: str = "accountName") -> str:
+    """Read the account that a request is about, which may be left out where there is only one."""
+    if (given := optional(document, name, str)) is not None:
+        return call.check_account(given)
+    if len(call.platform.accounts) > 1:
+        raise refuse("UnifiedWebService.REQUEST_FAILED.MultipleAccounts", "The user has several accounts: name one.")
+    return call.platform.account_name
+
+
+def named_device(call: Call, device_ids: list[dict[str, Any]]) -> Chosen:
+    """Find the device that has one of some identifiers."""
+    found: Device | None = None
+    for one in device_ids:
+        pair = check_identifier(one)
+        found = found or call.platform.devices.find_to_change(*pair)
+    return Chosen(device_ids, found)
+
+
+def chosen_devices(call: Call, document: Mapping[str, Any]) -> list[Chosen]:
+    """Find the devices that a request lists."""
+    listed = objects_of(document, "devices")
+    check_count(listed)
+    for each in listed:
+        required(each, "deviceIds", list)
+    return [named_device(call, objects_of(each, "deviceIds")) for each in listed]
+
+
+def matching_devices(
+    call: Call, document: Mapping[str, Any], account_name: str, *, service_plan: str = "servicePlan"
+) -> list[Chosen]:
+    """Find the devices of an account that match a request's filters, one of them at least."""
+    group_name, plan = optional(document, "groupName", str), optional(document, service_plan, str)
+    fields = custom_fields_of(document, "customFields")
+    group = None if group_name is None else find_group(call, account_name, group_name)
+    fleet = call.platform.devices
+    found = [
+        Chosen(device.device_ids, fleet.keep(device))
+        for device in fleet.walk()
+        if device.account_name == account_name
+        and (group is None or device.group is group)
+        and (plan is None or (device.was_activated and device.service_plan == plan))
+        and all(field in device.custom_fields for field in fields)
+    ]
+    if not found:
+        raise refuse_device("REQUEST_FAILED.DeviceNotFound", "No device matches the filter.")
+    return found

@@ -17,7 +17,17 @@ from yarl import URL
 
 from thingspace_async._auth import LOCKOUT
 from thingspace_async._environment import Environment
-from thingspace_async.simulator import accounts, devices, gateway, session_management
+from thingspace_async.simulator import (
+    accounts,
+    callbacks,
+    devices,
+    esim,
+    gateway,
+    groups,
+    reachability,
+    session_management,
+    sms,
+)
 from thingspace_async.simulator.assumptions import Assumptions
 from thingspace_async.simulator.faults import Faults, Stage
 from thingspace_async.simulator.state import START, Platform
@@ -25,7 +35,7 @@ from thingspace_async.simulator.wire import Answer, Call, Received
 
 __all__ = ["Simulator"]
 
-_ROOMS: Final = (session_management, accounts, devices)
+_ROOMS: Final = (session_management, accounts, devices, groups, callbacks, sms, reachability, esim)
 
 _BASES: Final = Environment.at("http://localhost").bases
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import secrets
 import string
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -15,9 +17,19 @@ import attrs
 from thingspace_async._environment import Credentials
 from thingspace_async.simulator.assumptions import Assumptions
 from thingspace_async.simulator.clock import Clock
-from thingspace_async.simulator.fleet import Fleet
+from thingspace_async.simulator.fleet import Device, Fleet
 
-__all__ = ["DeviceFault", "LateRequest", "LiveSession", "Platform", "User", "Work", "random_password"]
+__all__ = [
+    "DeviceFault",
+    "LateRequest",
+    "LiveSession",
+    "Monitor",
+    "Platform",
+    "QueuedSms",
+    "User",
+    "Work",
+    "random_password",
+]
 
 START: Final = datetime(2026, 1, 15, 12, tzinfo=UTC)
 """When simulated time begins, so that a simulator's dates are the same every time."""
@@ -82,7 +94,7 @@ class Work:
     device_ids: list[dict[str, str]]
     """The device as the request named it."""
     do: Callable[[], object]
-    """Does it, or raises DeviceFault."""
+    """Does it and returns what its callback has to tell, or raises DeviceFault."""
 
 
 @attrs.define
@@ -99,11 +111,37 @@ class LateRequest:
     """Whether it fails whatever its work does."""
     faults: list[DeviceFault | None] | None = None
     """What became of each piece of work; None before it is done."""
+    results: list[object] = attrs.field(factory=list[object])
+    """What each piece of work returned, for its callback to tell; None where it was refused."""
 
     @property
     def failed(self) -> bool:
         """Whether it failed, for one of its devices at least."""
         return self.fails or any(fault is not None for fault in self.faults or ())
+
+
+@attrs.frozen(kw_only=True)
+class QueuedSms:
+    """A message that a device has sent and nobody has acknowledged."""
+
+    number: int
+    """Later messages have larger ones."""
+    device_ids: list[dict[str, str]]
+    text: str
+    sent: datetime
+
+
+@attrs.frozen(kw_only=True)
+class Monitor:
+    """A watch on whether a device can be reached."""
+
+    account_name: str
+    device_ids: list[dict[str, str]]
+    """The device as the request named it."""
+    device: Device
+    monitor_type: str
+    """Such as `REACHABLE_FOR_DATA`."""
+    expires: datetime
 
 
 class Platform:
@@ -130,6 +168,13 @@ class Platform:
         self.sessions: dict[str, LiveSession] = {}
         """By token; clear it and the platform knows none of them."""
         self.late_requests: dict[str, LateRequest] = {}
+        self.listeners: defaultdict[str, dict[str, dict[str, str]]] = defaultdict(dict)
+        """The callback listeners of each account, by the name of their service, as they are listed."""
+        self.queued_sms: defaultdict[str, list[QueuedSms]] = defaultdict(list)
+        """The messages from devices of each account, oldest first."""
+        self._sms_numbers = itertools.count(1)
+        self.monitors: dict[str, Monitor] = {}
+        """Of reachability, by id; `active_monitors` leaves out those that have expired."""
         self._access_token: AccessToken | None = None
 
     @property
@@ -240,17 +285,30 @@ class Platform:
         )
         return request_id
 
+    def receive_sms(self, device: Device, text: str) -> None:
+        """Have a device send an SMS message, which waits in its account's queue until it is acknowledged."""
+        number = next(self._sms_numbers)
+        self.queued_sms[device.account_name].append(
+            QueuedSms(number=number, device_ids=device.device_ids, text=text, sent=self.clock.now())
+        )
+
+    def active_monitors(self, device: Device) -> dict[str, Monitor]:
+        """Return the monitors of a device that have neither expired nor been stopped."""
+        now = self.clock.now()
+        return {name: one for name, one in self.monitors.items() if one.device is device and one.expires > now}
+
     def settle(self) -> None:
         """Carry out the requests whose time has come; each call and each move of the clock does."""
         now = self.clock.now()
         due = [one for one in self.late_requests.values() if one.faults is None and one.done <= now]
         for request in sorted(due, key=lambda one: one.done):
-            request.faults = [_fault_of(work) for work in request.work]
+            outcomes = [_outcome_of(work) for work in request.work]
+            request.results = [result for result, _ in outcomes]
+            request.faults = [fault for _, fault in outcomes]
 
 
-def _fault_of(work: Work) -> DeviceFault | None:
+def _outcome_of(work: Work) -> tuple[object, DeviceFault | None]:
     try:
-        work.do()
+        return work.do(), None
     except DeviceFault as fault:
-        return fault
-    return None
+        return None, fault

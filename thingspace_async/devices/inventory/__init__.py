@@ -1,13 +1,51 @@
-"""Which devices there are: list them, find one, add and delete them."""
+"""Which devices there are: list them, find one, add and delete them, and what an account writes on them.
+
+    from thingspace_async import CustomField, DeviceId
+    from thingspace_async.devices import AddDevicesRequest, CustomFieldsUpdateRequest
+
+    sim, module = DeviceId.iccid("89141390780800784259"), DeviceId.imei("990013907835573")
+    added = await session.devices.add(AddDevicesRequest(state="preactive", devices_to_add=[[module, sim]]))
+    assert not added.failed
+
+    color = CustomField(key="CustomField1", value="red")
+    await session.devices.update_custom_fields(
+        CustomFieldsUpdateRequest(devices=[sim], custom_fields_to_update=(color,))
+    )
+    cloud.clock.advance(60)
+    device = await session.devices.get(sim)
+    assert (device.state, device.custom_fields) == ("preactive", (color,))
+
+What is written on devices is there later; CarrierService tells when.
+"""
 
 from thingspace_async.devices.inventory.calls import OPERATIONS, Inventory
 from thingspace_async.devices.inventory.models import (
     AccountDeviceListFilter,
     AccountDeviceListRequest,
     AccountDeviceListResult,
+    AddDevicesOutcome,
+    AddDevicesRequest,
+    AddDevicesResult,
     CarrierInformation,
+    ContactInfoUpdateRequest,
+    CustomFieldsUpdateRequest,
+    DateFilter,
+    DeleteDevicesOutcome,
+    DeleteDevicesRequest,
+    DeleteDevicesResult,
     Device,
+    DeviceCostCenterRequest,
+    DeviceExtendedDiagnosticsRequest,
+    DeviceExtendedDiagnosticsResult,
     DeviceIdSearch,
+    DeviceMismatchListRequest,
+    DeviceMismatchListResult,
+    DevicePrlListRequest,
+    DiagnosticsCategory,
+    GlobalDeviceListRequest,
+    MismatchedDevice,
+    ProfileStatusFilter,
+    ProvisioningStatusFilter,
 )
 
 __all__ = [
@@ -15,8 +53,28 @@ __all__ = [
     "AccountDeviceListFilter",
     "AccountDeviceListRequest",
     "AccountDeviceListResult",
+    "AddDevicesOutcome",
+    "AddDevicesRequest",
+    "AddDevicesResult",
     "CarrierInformation",
+    "ContactInfoUpdateRequest",
+    "CustomFieldsUpdateRequest",
+    "DateFilter",
+    "DeleteDevicesOutcome",
+    "DeleteDevicesRequest",
+    "DeleteDevicesResult",
     "Device",
+    "DeviceCostCenterRequest",
+    "DeviceExtendedDiagnosticsRequest",
+    "DeviceExtendedDiagnosticsResult",
     "DeviceIdSearch",
+    "DeviceMismatchListRequest",
+    "DeviceMismatchListResult",
+    "DevicePrlListRequest",
+    "DiagnosticsCategory",
+    "GlobalDeviceListRequest",
     "Inventory",
+    "MismatchedDevice",
+    "ProfileStatusFilter",
+    "ProvisioningStatusFilter",
 ]

@@ -6,9 +6,16 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from thingspace_async._operation import Operation
-from thingspace_async.simulator.devices import inventory
+from thingspace_async.simulator.devices import attributes, history, inventory, labels, lifecycle, usage
 from thingspace_async.simulator.wire import Handler
 
 __all__ = ["HANDLERS"]
 
-HANDLERS: Final[Mapping[Operation[Any, Any], Handler]] = {**inventory.HANDLERS}
+HANDLERS: Final[Mapping[Operation[Any, Any], Handler]] = {
+    **inventory.HANDLERS,
+    **attributes.HANDLERS,
+    **lifecycle.HANDLERS,
+    **labels.HANDLERS,
+    **usage.HANDLERS,
+    **history.HANDLERS,
+}

@@ -1,24 +1,52 @@
-"""Answers about devices (protocol.md 4.3)."""
+"""Answers about which devices there are (protocol.md 4.2, 4.3)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
 import orjson
 
 from thingspace_async._operation import Operation
-from thingspace_async.devices.inventory.calls import LIST
-from thingspace_async.simulator.fleet import Device
-from thingspace_async.simulator.reading import custom_fields_of, find_device, kind_of, moment_of, objects_of
-from thingspace_async.simulator.wire import Answer, Call, Handler, optional, unexpected
+from thingspace_async.devices.inventory.calls import (
+    ADD,
+    DELETE,
+    EXTENDED_DIAGNOSTICS,
+    LIST,
+    MISMATCHED,
+    PRL_VERSIONS,
+    REQUEST_GLOBAL_LIST,
+)
+from thingspace_async.simulator.fleet import Device, stamp
+from thingspace_async.simulator.reading import (
+    account_of,
+    check_count,
+    check_identifier,
+    chosen_devices,
+    custom_fields_of,
+    find_device,
+    find_group,
+    kind_of,
+    matching_devices,
+    moment_of,
+    named_device,
+    objects_of,
+    refuse_device,
+)
+from thingspace_async.simulator.state import DeviceFault, Work
+from thingspace_async.simulator.wire import Answer, Call, Handler, optional, required, unexpected
 
 __all__ = ["HANDLERS"]
 
 Test = Callable[[Device], bool]
 
 _PER_PAGE: Final = 2000
+_MOST_ADDED: Final = 200
+"""In a request, of the reference page:
+https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/add-devices.html"""
+_MOST_DELETED: Final = 100
 
 
 def list_devices(call: Call) -> Answer:
@@ -88,4 +116,172 @@ def _identifier_tests(wanted: Mapping[str, Any]) -> Iterator[Test]:
         yield fits
 
 
-HANDLERS: Final[Mapping[Operation[Any, Any], Handler]] = {LIST: list_devices}
+# Adding and deleting
+
+
+def add_devices(call: Call) -> Answer:
+    """Add devices that are not there yet, and say of each what became of it."""
+    document = call.document()
+    state, listed = required(document, "state", str), _named_in(document, "devicesToAdd")
+    account_name = account_of(call, document)
+    fields, sku = custom_fields_of(document, "customFields"), optional(document, "skuNumber", str)
+    group_name = optional(document, "groupName", str)
+    group = None if group_name is None else find_group(call, account_name, group_name)
+    if len(listed) > _MOST_ADDED:
+        raise refuse_device("INPUT_INVALID.NumberofDevices", f"A request may add {_MOST_ADDED} devices.")
+    results = []
+    for device_ids in listed:
+        if named_device(call, device_ids).device is not None:
+            # The documents promise a text for a device that is refused, and show none.
+            results.append({"deviceIds": device_ids, "response": "The device already exists."})
+            continue
+        device = call.platform.devices.add_named(account_name, device_ids, call.platform.clock.now())
+        device.state, device.custom_fields = state.casefold(), [*fields]
+        if group is not None:
+            device.group = group
+        if sku is not None:
+            device.describe({"SkuNumber": sku})
+        results.append({"deviceIds": device_ids, "response": "Success"})
+    return Answer(200, results)
+
+
+def delete_devices(call: Call) -> Answer:
+    """Delete deactivated devices, and say of each what became of it."""
+    document = call.document()
+    listed, account_name = _named_in(document, "devicesToDelete"), optional(document, "accountName", str)
+    if account_name is not None:
+        call.check_account(account_name)
+    check_count(listed, _MOST_DELETED)
+    return Answer(200, [_delete(call, device_ids, account_name) for device_ids in listed])
+
+
+def _delete(call: Call, device_ids: list[dict[str, str]], account_name: str | None) -> dict[str, Any]:
+    try:
+        device = named_device(call, device_ids).existing(account_name)
+    except DeviceFault as fault:
+        return {"deviceIds": device_ids, "status": "Failed", "message": fault.message}
+    if device.state != "deactive":
+        message = f"The device is {device.state}: deactivate it first."
+        return {"deviceIds": device_ids, "status": "Failed", "message": message}
+    call.platform.devices.remove(device)
+    return {"deviceIds": device_ids, "status": "Success"}
+
+
+def _named_in(document: Mapping[str, Any], name: str) -> list[list[dict[str, str]]]:
+    """Read devices, each with its identifiers, which have to fit their kinds."""
+    required(document, name, list)
+    found = []
+    for each in objects_of(document, name):
+        required(each, "deviceIds", list)
+        device_ids = objects_of(each, "deviceIds")
+        if not device_ids:
+            raise unexpected()
+        for one in device_ids:
+            check_identifier(one)
+        found.append(device_ids)
+    return found
+
+
+# Other ways to ask for devices
+
+
+def list_mismatched(call: Call) -> Answer:
+    """List the devices whose SIM was activated in other hardware than expected."""
+    document = call.document()
+    account_name, group_name = optional(document, "accountName", str), optional(document, "groupName", str)
+    if account_name is not None:
+        call.check_account(account_name)
+    span = required(document, "filter", dict)
+    earliest, latest = moment_of(span, "earliest"), moment_of(span, "latest")
+    if earliest is None or latest is None:
+        raise unexpected()
+    named = document.get("devices") is not None
+    candidates = [one.device for one in chosen_devices(call, document)] if named else call.platform.devices.walk()
+    devices = [
+        device
+        for device in candidates
+        if device is not None
+        and account_name in (None, device.account_name)
+        and group_name in (None, device.group_name)
+        and earliest <= device.last_activation[0] <= latest
+    ]
+    reports = map(_mismatch, devices)
+    return Answer(200, {"devices": [report for report in reports if report is not None]})
+
+
+def _mismatch(device: Device) -> dict[str, Any] | None:
+    """Describe the hardware that a device's SIM is in, if it is not the expected one."""
+    own = {one["kind"].casefold(): one["id"] for one in device.device_ids}
+    expected, found = device.expected_imei, own.get("imei")
+    if not device.was_activated or "iccid" not in own or None in (expected, found) or expected == found:
+        return None
+    activated = stamp(device.last_activation[0])
+    return {
+        "accountName": device.account_name,
+        "mdn": device.mdn,
+        "activationDate": activated,
+        "iccid": own["iccid"],
+        "preImei": expected,
+        "postImei": found,
+        "simOtaDate": activated,
+    }
+
+
+def request_prl_versions(call: Call) -> Answer:
+    """Accept a question for Preferred Roaming Lists, of which 4G devices, as all of these are, have none."""
+    document = call.document()
+    account_name = account_of(call, document)
+    listed = objects_of(document, "deviceIds")
+    check_count(listed)
+    chosen = [named_device(call, [one]) for one in listed] or matching_devices(call, document, account_name)
+    work = [Work(one.device_ids, partial(one.existing, account_name)) for one in chosen]
+    request_id = call.platform.accept(work, account_name=account_name, service="DevicePRLInformation")
+    return Answer(200, {"requestId": request_id})
+
+
+def diagnose(call: Call) -> Answer:
+    """Tell what is known of one device; of the categories' names the documents show but Connectivity."""
+    document = call.document()
+    account_name = call.check_account(required(document, "accountName", str))
+    required(document, "deviceList", list)
+    listed = objects_of(document, "deviceList")
+    if len(listed) != 1:
+        raise unexpected()
+    known = find_device(call, listed[0], account_name).as_json()
+    carrier = known["carrierInformations"][0]
+    categories: dict[str, dict[str, str | None]] = {
+        "DeviceIdentifiers": {one["kind"].upper(): one["id"] for one in known["deviceIds"]},
+        "Device": {"AccountName": account_name, "GroupName": known["groupNames"][0]},
+        "Connectivity": {"Connected": str(known["connected"]).lower(), "IPAddress": known.get("ipAddress")},
+        "Provisioning": {"State": carrier["state"], "ServicePlan": carrier.get("servicePlan")},
+        "Billing": {"BillingCycleEndDate": known.get("billingCycleEndDate")},
+    }
+    return Answer(200, {"categories": [_category(name, values) for name, values in categories.items()]})
+
+
+def _category(name: str, values: Mapping[str, str | None]) -> dict[str, Any]:
+    pairs = [{"key": key, "value": value} for key, value in values.items() if value is not None]
+    return {"categoryName": name, "extendedAttributes": pairs}
+
+
+def request_global_list(call: Call) -> Answer:
+    """Accept a question for the devices with their profiles."""
+    document = call.document()
+    account_name = account_of(call, document)
+    for name in ("provisioningStatusFilter", "profileStatusFilter", "carrierNameFilter"):
+        optional(document, name, str)
+    for one in objects_of(document, "deviceFilter"):
+        check_identifier(one)
+    request_id = call.platform.accept([], account_name=account_name, service="DeviceProfileService")
+    return Answer(200, {"requestId": request_id})
+
+
+HANDLERS: Final[Mapping[Operation[Any, Any], Handler]] = {
+    LIST: list_devices,
+    ADD: add_devices,
+    DELETE: delete_devices,
+    MISMATCHED: list_mismatched,
+    PRL_VERSIONS: request_prl_versions,
+    EXTENDED_DIAGNOSTICS: diagnose,
+    REQUEST_GLOBAL_LIST: request_global_list,
+}

@@ -1,0 +1,196 @@
+"""Callbacks: listeners registered, listed and deregistered; what the platform would refuse is not sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from aioresponses import aioresponses
+
+from tests.products.conftest import PLACE
+from thingspace_async import Secret, Session, errors
+from thingspace_async.callbacks import CallbackListener, CallbackService, RegisterCallbackRequest
+from thingspace_async.simulator import Simulator, Status
+
+ACCOUNT = "0000123456-00001"
+URL = "https://example.com/callbacks"
+
+SERVICES = {
+    "AlertService",
+    "AlertsService",
+    "CarrierService",
+    "DevicePRLInformation",
+    "DeviceProfileService",
+    "DevicePromoUsage",
+    "DeviceService",
+    "DeviceSuspensionStatus",
+    "DeviceUsage",
+    "DiagnosticsService",
+    "EnhancedConnectivityService",
+    "ExtendedEnhancedConnectivityService",
+    "ExternalProvisioningChanges",
+    "IntelligenceService",
+    "NetworkEventService",
+    "NiddService",
+    "PromoChanges",
+    "PwnService",
+    "QoS",
+    "ResumeTrackingNotification",
+    "SMSDeliveryConfirmation",
+    "StateService",
+    "SubscriptionNotificationService",
+    "VIPCallbackService",
+}
+
+
+async def test_what_is_registered_travels_as_the_platform_spells_it(
+    thingspace_simulator: Simulator, thingspace_session: Session
+) -> None:
+    request = RegisterCallbackRequest(
+        name=CallbackService.SMS_DELIVERY_CONFIRMATION, url=f"{URL}?a=b", username="zaffod", password="drowssap"
+    )
+    done = await thingspace_session.callbacks.register(ACCOUNT, request)
+    assert (done.account_name, done.service_name) == (ACCOUNT, CallbackService.SMS_DELIVERY_CONFIRMATION)
+    assert thingspace_simulator.received[-1].json == {
+        "name": "SMSDeliveryConfirmation",
+        "url": f"{URL}?a=b",
+        "username": "zaffod",
+        "password": "drowssap",
+    }
+
+
+async def test_listeners_are_listed_and_deregistered(thingspace_session: Session) -> None:
+    callbacks = thingspace_session.callbacks
+    assert await callbacks.list(ACCOUNT) == ()
+    await callbacks.register(ACCOUNT, RegisterCallbackRequest(name="CarrierService", url=URL, password="drowssap"))
+    assert await callbacks.list(ACCOUNT) == (
+        CallbackListener(
+            account_name=ACCOUNT, service_name=CallbackService.CARRIER, url=URL, password=Secret("drowssap")
+        ),
+    )
+    done = await callbacks.deregister(ACCOUNT, CallbackService.CARRIER)
+    assert done.service_name is CallbackService.CARRIER
+    assert await callbacks.list(ACCOUNT) == ()
+
+
+async def test_no_password_is_shown_by_what_holds_it(thingspace_session: Session) -> None:
+    request = RegisterCallbackRequest(name="CarrierService", url=URL, username="zaffod", password="drowssap")
+    await thingspace_session.callbacks.register(ACCOUNT, request)
+    assert "drowssap" not in repr(request)
+    assert "drowssap" not in repr(await thingspace_session.callbacks.list(ACCOUNT))
+
+
+async def test_an_error_that_repeats_the_password_is_blotted(
+    thingspace_simulator: Simulator, thingspace_session: Session
+) -> None:
+    echo = {"errorCode": "A.B", "errorMessage": "The password drowssap is too simple."}
+    thingspace_simulator.faults.add("callbacks.register", Status(400, body=echo))
+    request = RegisterCallbackRequest(name="CarrierService", url=URL, password="drowssap")
+    with pytest.raises(errors.BadRequest, match="too simple") as caught:
+        await thingspace_session.callbacks.register(ACCOUNT, request)
+    assert "drowssap" not in str(caught.value)
+
+
+def test_every_service_that_the_platform_names_is_there() -> None:
+    assert {service.value for service in CallbackService} == SERVICES
+
+
+@pytest.mark.parametrize("name", ["AlertService", "AlertsService", "BrandNewService"])
+async def test_any_service_is_registered_and_deregistered_whether_it_is_known_or_not(
+    thingspace_simulator: Simulator, thingspace_session: Session, name: str
+) -> None:
+    await thingspace_session.callbacks.register(ACCOUNT, RegisterCallbackRequest(name=name, url=URL))
+    assert thingspace_simulator.received[-1].json["name"] == name
+    (found,) = await thingspace_session.callbacks.list(ACCOUNT)
+    assert found.service_name == name
+    await thingspace_session.callbacks.deregister(ACCOUNT, name)
+    assert thingspace_simulator.received[-1].path == f"/api/m2m/v1/callbacks/{ACCOUNT}/name/{name}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com",
+        "https://example.com",
+        "https://example.com:443/a",
+        "http://example.com:9001",
+        "http://example.com:9006",
+        "http://[2001:db8::1]:28200/",
+        "http://example.com:28220",
+        "http://example.com:50551",
+        "https://example.com:50559/a?b=c",
+    ],
+)
+def test_a_listener_may_be_at_the_documented_ports(url: str) -> None:
+    assert RegisterCallbackRequest(name="CarrierService", url=url).url == url
+
+
+@pytest.mark.parametrize("port", [0, 1, 81, 8080, 8443, 9000, 9007, 28199, 28221, 50550, 50560, 50569])
+def test_another_port_is_refused_with_the_ports_that_are_allowed(port: int) -> None:
+    with pytest.raises(errors.InvalidRequest) as caught:
+        RegisterCallbackRequest(name="CarrierService", url=f"https://example.com:{port}/a")
+    assert str(caught.value) == (
+        f"RegisterCallbackRequest: url has the port {port}; allowed are 80, 443, 9001-9006, 28200-28220, 50551-50559"
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "example.com", "//example.com", "ftp://example.com:80", "https:///a", "https://a:b", "https://[", 1, None],
+)
+def test_what_is_no_web_address_is_refused(url: Any) -> None:
+    with pytest.raises(errors.InvalidRequest, match="RegisterCallbackRequest: url "):
+        RegisterCallbackRequest(name="CarrierService", url=url)
+
+
+@pytest.mark.parametrize("field", ["username", "password"])
+@pytest.mark.parametrize("value", ["", "x" * 41, "a'b", "a\nb", 1])
+def test_what_the_platform_takes_no_username_or_password_of_is_refused_unseen(field: str, value: Any) -> None:
+    with pytest.raises(errors.InvalidRequest, match=f"RegisterCallbackRequest: {field} ") as caught:
+        RegisterCallbackRequest(name="CarrierService", url=URL, **{field: value})
+    assert "xxx" not in str(caught.value)
+    RegisterCallbackRequest(name="CarrierService", url=URL, **{field: "x" * 40})
+
+
+def test_the_error_for_a_long_password_names_the_limit() -> None:
+    with pytest.raises(errors.InvalidRequest, match="password must have 40 characters or fewer, not 41"):
+        RegisterCallbackRequest(name="CarrierService", url=URL, password=Secret("x" * 41))
+
+
+@pytest.mark.parametrize("name", ["", 1, None, "a<b"])
+def test_what_is_no_name_of_a_service_is_refused(name: Any) -> None:
+    with pytest.raises(errors.InvalidRequest, match="RegisterCallbackRequest: name "):
+        RegisterCallbackRequest(name=name, url=URL)
+
+
+async def test_a_registration_that_failed_is_not_sent_again(
+    thingspace_simulator: Simulator, thingspace_session: Session
+) -> None:
+    thingspace_simulator.faults.add("callbacks.register", Status(503))
+    with pytest.raises(errors.ServerFault):
+        await thingspace_session.callbacks.register(ACCOUNT, RegisterCallbackRequest(name="CarrierService", url=URL))
+    assert thingspace_simulator.count("callbacks.register") == 1
+
+
+async def test_the_published_list_is_read(canned: aioresponses, scripted: Session) -> None:
+    # Its port, 50569, is none of those that the platform's own page allows: what is answered is not checked.
+    published = [
+        {
+            "accountName": "0252012345-00001",
+            "serviceName": "CarrierService",
+            "url": "http://10.120.102.147:50569/CallbackListener/Carrier.asmx",
+        },
+        {
+            "accountName": "0252012345-00001",
+            "password": "drowssap",
+            "serviceName": "DeviceUsage",
+            "url": "http://10.120.102.147:50569/CallbackListener/Usage.asmx",
+            "username": "zaffod",
+        },
+    ]
+    canned.get(f"{PLACE}/api/m2m/v1/callbacks/0252012345-00001", body=orjson.dumps(published))
+    first, second = await scripted.callbacks.list("0252012345-00001")
+    assert (first.service_name, first.username, first.password) == (CallbackService.CARRIER, None, None)
+    assert (second.service_name, second.username) == (CallbackService.DEVICE_USAGE, "zaffod")
+    assert second.password == Secret("drowssap")

@@ -1,0 +1,149 @@
+"""Reachability: what is sent where, limits before anything is sent, and monitors that live until they end."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+
+from thingspace_async import DeviceId, Session, errors
+from thingspace_async.reachability import (
+    MonitorType,
+    NotificationReportRequest,
+    NotificationReportStatusRequest,
+    RetrieveMonitorsRequest,
+    StopMonitorRequest,
+)
+from thingspace_async.simulator import Simulator
+
+ACCOUNT = "0000123456-00001"
+PATH = "/api/m2m/v1/diagnostics/basic/devicereachability"
+SIM = {"id": "89148000004292933820", "kind": "iccid"}
+DEVICES = [DeviceId.iccid(SIM["id"])]
+LATER = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def monitoring(**changes: Any) -> NotificationReportRequest:
+    given: dict[str, Any] = {
+        "account_name": ACCOUNT,
+        "request_type": MonitorType.DATA,
+        "devices": DEVICES,
+        "monitor_expiration_time": LATER,
+    }
+    return NotificationReportRequest(**given | changes)
+
+
+async def test_a_monitor_is_asked_for_in_the_platforms_words(
+    thingspace_simulator: Simulator, thingspace_session: Session
+) -> None:
+    accepted = await thingspace_session.reachability.monitor(monitoring())
+    received = thingspace_simulator.received[-1]
+    assert (received.method, received.path) == ("POST", PATH)
+    assert received.json == {
+        "accountName": ACCOUNT,
+        "requestType": "REACHABLE_FOR_DATA",
+        "devices": [{"deviceIds": [SIM]}],
+        "monitorExpirationTime": "2026-03-01T12:00:00Z",
+    }
+    assert thingspace_simulator.late_requests[accepted.request_id].service == "DiagnosticsService"
+
+
+async def test_the_state_of_a_device_is_asked_for_in_the_platforms_words(
+    thingspace_simulator: Simulator, thingspace_session: Session
+) -> None:
+    request = NotificationReportStatusRequest(
+        account_name=ACCOUNT, device=DEVICES[0], request_type="REACHABLE_FOR_SMS", request_expiration_time=LATER
+    )
+    accepted = await thingspace_session.reachability.status(request)
+    received = thingspace_simulator.received[-1]
+    assert (received.method, received.path) == ("POST", f"{PATH}/status")
+    assert received.json == {
+        "accountName": ACCOUNT,
+        "device": SIM,
+        "requestType": "REACHABLE_FOR_SMS",
+        "requestExpirationTime": "2026-03-01T12:00:00Z",
+    }
+    assert accepted.request_id in thingspace_simulator.late_requests
+
+
+async def test_monitors_are_asked_for_in_the_platforms_words(
+    thingspace_simulator: Simulator, thingspace_session: Session
+) -> None:
+    request = RetrieveMonitorsRequest(account_name=ACCOUNT, devices=DEVICES, monitor_type=MonitorType.LOSS)
+    await thingspace_session.reachability.monitors(request)
+    received = thingspace_simulator.received[-1]
+    assert (received.method, received.path) == ("POST", f"{PATH}/monitors")
+    assert received.json == {
+        "accountName": ACCOUNT,
+        "devices": [{"deviceIds": [SIM]}],
+        "monitorType": "LOSS_OF_CONNECTIVITY",
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ({"monitor_ids": ("35596ca6",)}, {"monitorIds": ["35596ca6"]}),
+        ({"devices": DEVICES}, {"devices": [{"deviceIds": [SIM]}]}),
+    ],
+)
+async def test_what_to_stop_reaches_the_platform_in_both_places_that_its_documents_name(
+    thingspace_simulator: Simulator, thingspace_session: Session, given: dict[str, Any], written: dict[str, Any]
+) -> None:
+    await thingspace_session.reachability.stop(StopMonitorRequest(account_name=ACCOUNT, **given))
+    received = thingspace_simulator.received[-1]
+    assert (received.method, received.path) == ("DELETE", PATH)
+    assert received.json == {"accountName": ACCOUNT, **written}
+    assert list(received.query) == ["stopreachabilitypayload"]
+    assert orjson.loads(received.query["stopreachabilitypayload"]) == received.json
+
+
+def test_stopping_nothing_in_particular_is_refused_since_it_might_stop_everything() -> None:
+    with pytest.raises(errors.InvalidRequest, match="StopMonitorRequest: give monitor_ids or devices"):
+        StopMonitorRequest(account_name=ACCOUNT)
+
+
+def test_a_time_without_a_zone_is_refused() -> None:
+    with pytest.raises(errors.InvalidRequest, match="monitor_expiration_time has no time zone"):
+        monitoring(monitor_expiration_time=datetime(2027, 1, 1))  # noqa: DTZ001 - the point
+
+
+async def test_a_monitor_of_more_than_ten_years_is_refused_before_anything_is_sent(
+    thingspace_simulator: Simulator, thingspace_session: Session
+) -> None:
+    before = len(thingspace_simulator.received)
+    late = datetime.now(UTC) + timedelta(days=3650, minutes=1)
+    with pytest.raises(errors.InvalidRequest, match=r"monitor_expiration_time may be 3,650 days from now at most"):
+        await thingspace_session.reachability.monitor(monitoring(monitor_expiration_time=late))
+    request = NotificationReportStatusRequest(
+        account_name=ACCOUNT, device=DEVICES[0], request_type=MonitorType.DATA, request_expiration_time=late
+    )
+    with pytest.raises(errors.InvalidRequest, match=r"request_expiration_time may be 3,650 days from now at most"):
+        await thingspace_session.reachability.status(request)
+    assert len(thingspace_simulator.received) == before
+
+
+async def test_a_status_may_be_asked_for_without_saying_until_when(
+    thingspace_simulator: Simulator, thingspace_session: Session
+) -> None:
+    await thingspace_session.reachability.status(
+        NotificationReportStatusRequest(account_name=ACCOUNT, device=DEVICES[0], request_type=MonitorType.DATA)
+    )
+    assert "requestExpirationTime" not in thingspace_simulator.received[-1].json
+
+
+async def test_a_monitor_lives_until_it_is_stopped(
+    thingspace_simulator: Simulator, thingspace_session: Session
+) -> None:
+    cloud, reachability = thingspace_simulator, thingspace_session.reachability
+    device = cloud.devices[0]
+    own = [DeviceId(id=device.device_ids[0]["id"], kind=device.device_ids[0]["kind"])]
+    await reachability.monitor(monitoring(devices=own, monitor_expiration_time=cloud.clock.now() + timedelta(days=30)))
+    cloud.clock.advance(61)
+    (name,) = cloud.active_monitors(device)
+    await reachability.stop(StopMonitorRequest(account_name=ACCOUNT, monitor_ids=(name,)))
+    assert cloud.active_monitors(device)
+    cloud.clock.advance(61)
+    assert not cloud.active_monitors(device)

@@ -1,0 +1,32 @@
+"""Callbacks: where the platform sends the results that arrive later.
+
+Each service of an account sends its messages to one URL.
+
+    from thingspace_async.callbacks import CallbackService, RegisterCallbackRequest
+
+    account_name = "0000123456-00001"
+    listener = RegisterCallbackRequest(
+        name=CallbackService.CARRIER, url="https://example.com/carrier", username="fleet", password="one of its own"
+    )
+    await session.callbacks.register(account_name, listener)
+    for found in await session.callbacks.list(account_name):
+        print(found.service_name, found.url)
+    await session.callbacks.deregister(account_name, CallbackService.CARRIER)
+"""
+
+from thingspace_async.callbacks.calls import OPERATIONS, Callbacks
+from thingspace_async.callbacks.models import (
+    CallbackActionResult,
+    CallbackListener,
+    CallbackService,
+    RegisterCallbackRequest,
+)
+
+__all__ = [
+    "OPERATIONS",
+    "CallbackActionResult",
+    "CallbackListener",
+    "CallbackService",
+    "Callbacks",
+    "RegisterCallbackRequest",
+]

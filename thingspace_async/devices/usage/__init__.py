@@ -1,0 +1,55 @@
+"""What devices use: bytes and messages, by day or summed up.
+
+    from datetime import datetime, timezone
+
+    from thingspace_async import DeviceId
+    from thingspace_async.devices import DeviceUsageListRequest
+
+    request = DeviceUsageListRequest(
+        device_id=DeviceId(**cloud.devices[0].device_ids[0]),
+        earliest=datetime(2025, 12, 1, tzinfo=timezone.utc),
+        latest=datetime(2025, 12, 31, tzinfo=timezone.utc),
+    )
+    print(sum([day.bytes_used or 0 async for day in session.devices.usage.list(request)]))
+
+What is summed up arrives later, on a callback service.
+"""
+
+from thingspace_async.devices.usage.calls import OPERATIONS, Usage
+from thingspace_async.devices.usage.models import (
+    AggregateUsageRequest,
+    BilledUsageLabels,
+    BilledUsageListRequest,
+    BillingCycle,
+    DailyUsageHistory,
+    DailyUsageRequest,
+    DailyUsageResponse,
+    DeviceAggregateUsageListRequest,
+    DeviceUsageListRequest,
+    DeviceUsageListResult,
+    PromoAggregateUsageRequest,
+    PromoUsage,
+    PromoUsageRequest,
+    PromoUsageResponse,
+    UsageRecord,
+)
+
+__all__ = [
+    "OPERATIONS",
+    "AggregateUsageRequest",
+    "BilledUsageLabels",
+    "BilledUsageListRequest",
+    "BillingCycle",
+    "DailyUsageHistory",
+    "DailyUsageRequest",
+    "DailyUsageResponse",
+    "DeviceAggregateUsageListRequest",
+    "DeviceUsageListRequest",
+    "DeviceUsageListResult",
+    "PromoAggregateUsageRequest",
+    "PromoUsage",
+    "PromoUsageRequest",
+    "PromoUsageResponse",
+    "Usage",
+    "UsageRecord",
+]

@@ -1,0 +1,204 @@
+"""Calls about eSIM profiles."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from thingspace_async._namespace import Namespace
+from thingspace_async._operation import Operation
+from thingspace_async._types import Accepted
+from thingspace_async.esim.models import (
+    ActivateAndEnableRequest,
+    ActivateProfileRequest,
+    ChangeProfileRequest,
+    DeactivateProfileRequest,
+    DownloadProfileRequest,
+    GlobalFallbackRequest,
+    ProfileChangeStateRequest,
+    RenewActivationCodeRequest,
+    SetFallbackAttributeRequest,
+    SuspendProfileRequest,
+)
+
+__all__ = ["OPERATIONS", "Esim"]
+
+_ACTIONS: Final = "/m2m/v1/devices/profile/actions"
+
+ACTIVATE: Final = Operation("esim.activate", "POST", f"{_ACTIONS}/activate", ActivateProfileRequest, Accepted)
+ACTIVATE_AND_ENABLE: Final = Operation(
+    "esim.activate_and_enable", "POST", f"{_ACTIONS}/activate_enable", ActivateAndEnableRequest, Accepted
+)
+DEACTIVATE: Final = Operation("esim.deactivate", "POST", f"{_ACTIONS}/deactivate", DeactivateProfileRequest, Accepted)
+RENEW_ACTIVATION_CODE: Final = Operation(
+    "esim.renew_activation_code", "POST", f"{_ACTIONS}/renew_activation_code", RenewActivationCodeRequest, Accepted
+)
+DOWNLOAD: Final = Operation("esim.download", "POST", f"{_ACTIONS}/download", DownloadProfileRequest, Accepted)
+DOWNLOAD_AND_ENABLE: Final = Operation(
+    "esim.download_and_enable", "POST", f"{_ACTIONS}/download_enable", ChangeProfileRequest, Accepted
+)
+DOWNLOAD_AND_DISABLE: Final = Operation(
+    "esim.download_and_disable", "POST", f"{_ACTIONS}/download_disable", ProfileChangeStateRequest, Accepted
+)
+ENABLE: Final = Operation("esim.enable", "POST", f"{_ACTIONS}/enable", ChangeProfileRequest, Accepted)
+DISABLE: Final = Operation("esim.disable", "POST", f"{_ACTIONS}/disable", ProfileChangeStateRequest, Accepted)
+DELETE: Final = Operation("esim.delete", "POST", f"{_ACTIONS}/delete", ChangeProfileRequest, Accepted)
+SUSPEND: Final = Operation("esim.suspend", "POST", f"{_ACTIONS}/profile_suspend", SuspendProfileRequest, Accepted)
+RESUME: Final = Operation("esim.resume", "POST", f"{_ACTIONS}/profile_resume", SuspendProfileRequest, Accepted)
+SUSPEND_DEVICE: Final = Operation(
+    "esim.suspend_device", "POST", f"{_ACTIONS}/device_suspend", SuspendProfileRequest, Accepted
+)
+SET_FALLBACK: Final = Operation(
+    "esim.set_fallback", "POST", f"{_ACTIONS}/setfallbackattribute", SetFallbackAttributeRequest, Accepted
+)
+SET_GLOBAL_FALLBACK: Final = Operation(
+    "esim.set_global_fallback",
+    "POST",
+    "/v1/devices/profile/actions/setfallbackattribute",
+    GlobalFallbackRequest,
+    Accepted,
+)
+
+OPERATIONS: Final = (
+    ACTIVATE,
+    ACTIVATE_AND_ENABLE,
+    DEACTIVATE,
+    RENEW_ACTIVATION_CODE,
+    DOWNLOAD,
+    DOWNLOAD_AND_ENABLE,
+    DOWNLOAD_AND_DISABLE,
+    ENABLE,
+    DISABLE,
+    DELETE,
+    SUSPEND,
+    RESUME,
+    SUSPEND_DEVICE,
+    SET_FALLBACK,
+    SET_GLOBAL_FALLBACK,
+)
+
+
+class Esim(Namespace):
+    """Devices with an eSIM, and the profiles on it.
+
+    All calls take up to 100 devices. Their results arrive later, one callback for each profile, on
+    DeviceProfileService; meanwhile `session.accounts.request_status_by_device` says how far they have come. A device
+    has one enabled profile at a time.
+    """
+
+    async def activate(self, request: ActivateProfileRequest) -> Accepted:
+        """Put up to 100 eSIM devices into service; each device's result arrives later on DeviceProfileService.
+
+        The result holds the ICCID that the device was given: keep it, the calls about its profiles need it.
+        https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/activate-device.html
+        """
+        return await self._send(ACTIVATE, request)
+
+    async def activate_and_enable(self, request: ActivateAndEnableRequest) -> Accepted:
+        """Put up to 100 eSIM devices into service and enable their profile; results arrive on DeviceProfileService.
+
+        https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/activate-enable-device.html
+        """
+        return await self._send(ACTIVATE_AND_ENABLE, request)
+
+    async def deactivate(self, request: DeactivateProfileRequest) -> Accepted:
+        """End service for up to 100 eSIM devices; each device's result arrives later on DeviceProfileService.
+
+        A device that is deactivated cannot connect to the network. To activate it again, ask for a new code with
+        `renew_activation_code` first.
+        https://thingspace.verizon.com/documentation/apis/connectivity-management/global-iot/api_reference/deactivate-profile.html
+        """
+        return await self._send(DEACTIVATE, request)
+
+    async def renew_activation_code(self, request: RenewActivationCodeRequest) -> Accepted:
+        """Make a new activation code for up to 100 deactivated devices; it arrives later on DeviceProfileService.
+
+        `activate` then takes the device back into service.
+        https://thingspace.verizon.com/content/thingspace-portal/documentation/apis/connectivity-management/consumer-esim/api-reference/renew-activation-code.html
+        """
+        return await self._send(RENEW_ACTIVATION_CODE, request)
+
+    async def download(self, request: DownloadProfileRequest) -> Accepted:
+        """Download a global profile to up to 100 devices; each result arrives later on DeviceProfileService.
+
+        The devices have to be active, powered on and connected. The profile stays disabled until it is enabled.
+        https://thingspace.verizon.com/content/thingspace-portal/documentation/apis/connectivity-management/global-iot/api_reference/download-global-profile.html
+        """
+        return await self._send(DOWNLOAD, request)
+
+    async def download_and_enable(self, request: ChangeProfileRequest) -> Accepted:
+        """Download a profile to up to 100 devices and enable it; each result arrives later on DeviceProfileService.
+
+        The devices have to be active; all their other profiles are disabled.
+        https://thingspace.verizon.com/content/thingspace-portal/documentation/apis/connectivity-management/api-reference/download-device-profile.html
+        """
+        return await self._send(DOWNLOAD_AND_ENABLE, request)
+
+    async def download_and_disable(self, request: ProfileChangeStateRequest) -> Accepted:
+        """Download a local profile to up to 100 devices and leave it disabled; results arrive on DeviceProfileService.
+
+        The devices have to be active. In limited release: not every account has it.
+        https://thingspace.verizon.com/content/thingspace-portal/documentation/apis/connectivity-management/api-reference/download-device-profile.html
+        """
+        return await self._send(DOWNLOAD_AND_DISABLE, request)
+
+    async def enable(self, request: ChangeProfileRequest) -> Accepted:
+        """Enable the downloaded profile of up to 100 devices; each result arrives later on DeviceProfileService.
+
+        All other profiles of the devices are disabled.
+        https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/enable-a-device-profile.html
+        """
+        return await self._send(ENABLE, request)
+
+    async def disable(self, request: ProfileChangeStateRequest) -> Accepted:
+        """Disable the local profile of up to 100 devices; each result arrives later on DeviceProfileService.
+
+        A device then connects with the profile that it was made with, roaming. In limited release.
+        https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/disable-a-device-profile.html
+        """
+        return await self._send(DISABLE, request)
+
+    async def delete(self, request: ChangeProfileRequest) -> Accepted:
+        """Delete the profile from up to 100 devices; each result arrives later on DeviceProfileService.
+
+        The platform's pages disagree on whether a profile has to be disabled first: disable it to be sure.
+        https://thingspace.verizon.com/content/thingspace-portal/documentation/apis/connectivity-management/api-reference/delete-a-device-profile.html
+        """
+        return await self._send(DELETE, request)
+
+    async def suspend(self, request: SuspendProfileRequest) -> Accepted:
+        """Suspend the global profiles of up to 100 ICCIDs; each result arrives later on DeviceProfileService.
+
+        Verizon's own profile is suspended by `suspend_device` only.
+        https://thingspace.verizon.com/documentation/apis/connectivity-management/global-iot/api_reference/suspend-profile.html
+        """
+        return await self._send(SUSPEND, request)
+
+    async def resume(self, request: SuspendProfileRequest) -> Accepted:
+        """Resume the suspended profiles of up to 100 ICCIDs; each result arrives later on DeviceProfileService.
+
+        https://thingspace.verizon.com/documentation/apis/connectivity-management/global-iot/api_reference/resume-profile.html
+        """
+        return await self._send(RESUME, request)
+
+    async def suspend_device(self, request: SuspendProfileRequest) -> Accepted:
+        """Suspend up to 100 devices, by EID, with all their profiles; results arrive later on DeviceProfileService.
+
+        One callback comes for each profile, and a last one for the device.
+        https://thingspace.verizon.com/content/thingspace-portal/documentation/apis/connectivity-management/global-iot/api_reference/suspend-device.html
+        """
+        return await self._send(SUSPEND_DEVICE, request)
+
+    async def set_fallback(self, request: SetFallbackAttributeRequest) -> Accepted:
+        """Make a profile the one that up to 100 devices fall back on; results arrive later on DeviceProfileService.
+
+        https://thingspace.verizon.com/documentation/apis/connectivity-management/global-iot/api_reference/set_fallback.html
+        """
+        return await self._send(SET_FALLBACK, request)
+
+    async def set_global_fallback(self, request: GlobalFallbackRequest) -> Accepted:
+        """Do what `set_fallback` does, at an address without `m2m`; results arrive later on DeviceProfileService.
+
+        Only the SDKs know this address, for global profiles; the page has the other one: try `set_fallback` first.
+        https://thingspace.verizon.com/documentation/apis/connectivity-management/global-iot/api_reference/set_fallback.html
+        """
+        return await self._send(SET_GLOBAL_FALLBACK, request)

@@ -1,0 +1,102 @@
+"""Calls about device groups."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from types import NoneType
+from typing import Final
+
+import attrs
+
+from thingspace_async._namespace import Namespace, next_from_location
+from thingspace_async._operation import Operation
+from thingspace_async._types import DeviceIds, SuccessResult
+from thingspace_async.groups.models import (
+    CreateDeviceGroupRequest,
+    DeviceGroup,
+    DeviceGroupDevicesData,
+    DeviceGroupUpdateRequest,
+)
+
+__all__ = ["OPERATIONS", "Groups"]
+
+_GROUP: Final = "/m2m/v1/groups/{account_name}/name/{group_name}"
+
+CREATE: Final = Operation("groups.create", "POST", "/m2m/v1/groups", CreateDeviceGroupRequest, SuccessResult)
+LIST: Final = Operation(
+    "groups.list", "GET", "/m2m/v1/groups/{account_name}", NoneType, tuple[DeviceGroup, ...], repeatable=True
+)
+MEMBERS: Final = Operation("groups.members", "GET", _GROUP, NoneType, DeviceGroupDevicesData, repeatable=True)
+# Changes are not repeatable: done twice, they are refused since the group exists, has another name or is gone.
+UPDATE: Final = Operation("groups.update", "PUT", _GROUP, DeviceGroupUpdateRequest, SuccessResult)
+DELETE: Final = Operation("groups.delete", "DELETE", _GROUP, NoneType, SuccessResult)
+
+OPERATIONS: Final = (CREATE, LIST, MEMBERS, UPDATE, DELETE)
+
+
+class Groups(Namespace):
+    """The groups that an account's devices are in, each device in exactly one."""
+
+    async def create(self, request: CreateDeviceGroupRequest) -> SuccessResult:
+        """Create a group, and move devices into it.
+
+        Raises BadRequest with the short code `REQUEST_FAILED.DeviceGroup.Exists` where the name is taken.
+        https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Create_Device_Group/
+        """
+        return await self._send(CREATE, request)
+
+    async def list(self, account_name: str) -> tuple[DeviceGroup, ...]:
+        """List all groups of an account, the default one among them.
+
+        https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/get-device-groups.html
+        """
+        return await self._send(LIST, path={"account_name": account_name})
+
+    async def members_page(
+        self,
+        account_name: str,
+        group_name: str,
+        *,
+        next: int | None = None,  # noqa: A002
+    ) -> DeviceGroupDevicesData:
+        """Read a group and one page of its devices; ask for the following page with the page's `next`.
+
+        How many devices a page holds is not documented; they are sorted by the platform's own number. Raises
+        BadRequest with the short code `REQUEST_FAILED.DeviceGroupNotFound` for a group that does not exist.
+        https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/get-device-group-information.html
+        """
+        path = {"account_name": account_name, "group_name": group_name}
+        reply = await self._reply(MEMBERS, path=path, query={} if next is None else {"next": str(next)})
+        more = reply.status == 202 if reply.value.has_more_data is None else reply.value.has_more_data
+        way_on = next_from_location(MEMBERS, reply) if more else None
+        return attrs.evolve(reply.value, has_more_data=more, next=way_on)
+
+    def members(self, account_name: str, group_name: str) -> AsyncGenerator[DeviceIds]:
+        """Walk the identifiers of all devices of a group, a page ahead of the caller.
+
+        `session.devices.list` with the group's name walks the same devices with all that is known of them.
+        Raises AnswerUnreadable where the platform promises more devices and does not say how to get them.
+        https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/get-device-group-information.html
+        """
+        return self._walk(
+            MEMBERS,
+            fetch=lambda way_on: self.members_page(account_name, group_name, next=way_on),
+            following=lambda page: page.next,
+            items=lambda page: page.devices,
+        )
+
+    async def update(self, account_name: str, group_name: str, request: DeviceGroupUpdateRequest) -> SuccessResult:
+        """Rename a group, describe it anew, move devices into it or back to the default group.
+
+        Raises BadRequest with the short code `REQUEST_FAILED.DeviceGroup.Exists` where the new name is taken.
+        https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/update-device-group.html
+        """
+        return await self._send(UPDATE, request, path={"account_name": account_name, "group_name": group_name})
+
+    async def delete(self, account_name: str, group_name: str) -> SuccessResult:
+        """Delete a group; its devices return to the default group.
+
+        Raises BadRequest with the short code `INPUT_INVALID.DeviceGroup.DeleteDefault` for the default group itself.
+        https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Delete_Device_Group/
+        """
+        return await self._send(DELETE, path={"account_name": account_name, "group_name": group_name})

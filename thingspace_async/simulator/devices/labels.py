@@ -1,0 +1,73 @@
+"""Answers about usage segmentation labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
+
+import orjson
+
+from thingspace_async._operation import Operation
+from thingspace_async.devices.labels.calls import ADD, REMOVE
+from thingspace_async.simulator.fleet import Device
+from thingspace_async.simulator.reading import Chosen, chosen_devices, objects_of
+from thingspace_async.simulator.state import Work
+from thingspace_async.simulator.wire import Answer, Call, Handler, required, unexpected
+
+__all__ = ["HANDLERS"]
+
+_MOST: Final = 50
+"""Labels in a request (protocol.md 4.4)."""
+
+
+def add_labels(call: Call) -> Answer:
+    """Put labels on devices."""
+    document = call.document()
+    account_name = call.check_account(required(document, "accountName", str))
+    wanted = required(document, "labels", dict)
+    labels = _labels_of(wanted, "label")
+    required(wanted, "devices", list)
+    chosen = chosen_devices(call, wanted)
+    work = [Work(one.device_ids, partial(_put_on, one, account_name, labels)) for one in chosen]
+    return Answer(200, {"requestId": call.platform.accept(work, account_name=account_name)})
+
+
+def _put_on(chosen: Chosen, account_name: str, labels: list[dict[str, str]]) -> None:
+    device = chosen.existing(account_name)
+    device.labels = [*device.labels, *(label for label in labels if label not in device.labels)]
+
+
+def remove_labels(call: Call) -> Answer:
+    """Take labels off whatever devices of an account bear them."""
+    query = call.received.query
+    account_name = call.check_account(required(query, "accountName", str))
+    try:
+        wanted = orjson.loads(required(query, "LabelList", str))
+    except orjson.JSONDecodeError:
+        raise unexpected() from None
+    if not isinstance(wanted, dict):
+        raise unexpected()
+    # That is what the documents call the list of labels here.
+    labels = _labels_of(wanted, "deviceIds")
+    bearing = [
+        device
+        for device in call.platform.devices.walk()
+        if device.account_name == account_name and any(label in device.labels for label in labels)
+    ]
+    work = [Work(device.device_ids, partial(_take_off, device, labels)) for device in bearing]
+    return Answer(200, {"requestId": call.platform.accept(work, account_name=account_name)})
+
+
+def _take_off(device: Device, labels: list[dict[str, str]]) -> None:
+    device.labels = [label for label in device.labels if label not in labels]
+
+
+def _labels_of(document: Mapping[str, Any], name: str) -> list[dict[str, str]]:
+    listed = objects_of(document, name)
+    if len(listed) > _MOST:
+        raise unexpected()
+    return [{"name": required(each, "name", str), "value": required(each, "value", str)} for each in listed]
+
+
+HANDLERS: Final[Mapping[Operation[Any, Any], Handler]] = {ADD: add_labels, REMOVE: remove_labels}

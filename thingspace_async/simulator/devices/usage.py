@@ -1,0 +1,191 @@
+"""Answers about devices' usage (protocol.md 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, timedelta
+from functools import partial
+from heapq import merge
+from operator import itemgetter
+from typing import Any, Final
+
+from thingspace_async._operation import Operation
+from thingspace_async.devices.usage.calls import (
+    AGGREGATE,
+    BILLED,
+    DAILY,
+    DAILY_AGGREGATE,
+    LIST,
+    PROMO,
+    PROMO_AGGREGATE,
+)
+from thingspace_async.simulator.devices.timeline import (
+    Record,
+    days,
+    device_of,
+    draw,
+    midnight,
+    page_of,
+    range_of,
+    spans_of,
+)
+from thingspace_async.simulator.fleet import Device
+from thingspace_async.simulator.reading import account_of, check_count, find_group, moment_of, named_device, objects_of
+from thingspace_async.simulator.state import Work
+from thingspace_async.simulator.wire import Answer, Call, Handler, optional, refuse, required, unexpected
+
+__all__ = ["HANDLERS"]
+
+_KEPT: Final = timedelta(days=365)
+_LONGEST: Final = timedelta(days=31)
+_OLDEST: Final = timedelta(days=184)
+_MOST_LABELS: Final = 50
+_MOST_BILLED: Final = 2_000
+
+
+def list_usage(call: Call) -> Answer:
+    """List the daily usage of a device, or of those that bear a label."""
+    wanted = call.document()
+    begin, end = range_of(wanted)
+    if (device_id := optional(wanted, "deviceId", dict)) is not None:
+        devices = [device_of(call, device_id)]
+    elif (label := optional(wanted, "label", dict)) is not None:
+        devices = [device for device in call.platform.devices.walk() if _label_of(label) in device.labels]
+    else:
+        raise unexpected()
+    of_each = [_usage(call, device, begin, end) for device in devices if device is not None]
+    records, more = page_of(merge(*of_each, key=itemgetter(0)), begin, end)
+    return Answer(202 if more else 200, {"hasMoreData": more, "usageHistory": records})
+
+
+def _label_of(label: Mapping[str, Any]) -> dict[str, str]:
+    return {"name": required(label, "name", str), "value": required(label, "value", str)}
+
+
+def _usage(call: Call, device: Device, begin: datetime, end: datetime) -> Iterator[Record]:
+    """Yield a device's records, one for each day on which it was in service for a time at least."""
+    platform, last = call.platform, date.min
+    begin = max(begin, platform.clock.now() - _KEPT)
+    for span in spans_of(platform, device):
+        for day in days(span, begin, end):
+            if day > last and midnight(day) >= begin:
+                last = day
+                yield midnight(day), _record(draw(platform, device, day.toordinal()), day, span.service_plan)
+
+
+def _record(luck: int, day: date, service_plan: str | None) -> dict[str, Any]:
+    sent, received = luck >> 24 & 1, luck >> 25 & 3
+    return {
+        "bytesUsed": luck % 5_000_000,
+        "extendedAttributes": [{"key": "MoSms", "value": str(sent)}, {"key": "MtSms", "value": str(received)}],
+        "servicePlan": service_plan,
+        "smsUsed": sent + received,
+        "source": "Raw Usage",
+        "timestamp": f"{day.isoformat()}T00:00:00Z",
+    }
+
+
+def list_daily_usage(call: Call) -> Answer:
+    """List the daily usage of a global IoT device, in whose answers numbers are texts."""
+    wanted = call.document()
+    begin, end = range_of(wanted)
+    device_id = required(wanted, "deviceId", dict)
+    device = device_of(call, device_id)
+    records, more = page_of([] if device is None else _usage(call, device, begin, end), begin, end)
+    history = [{**one, "bytesUsed": str(one["bytesUsed"]), "smsUsed": str(one["smsUsed"])} for one in records]
+    return Answer(202 if more else 200, {"hasMoreData": more, "deviceId": device_id, "usageHistory": history})
+
+
+def list_promo_usage(call: Call) -> Answer:
+    """List the usage of a device in its promotion period."""
+    wanted = call.document()
+    begin = moment_of(wanted, "startTime") or call.platform.clock.now() - _KEPT
+    end = moment_of(wanted, "endTime") or call.platform.clock.now()
+    body: dict[str, Any] = {}
+    records: Iterator[Record] = iter(())
+    if device_ids := objects_of(wanted, "deviceId"):
+        body["deviceId"] = device_ids[0]
+        if (device := device_of(call, device_ids[0])) is not None:
+            records = _usage(call, device, begin, end)
+    found, more = page_of(records, begin, end)
+    # All in small letters, as the SDKs have these names and nothing else.
+    body |= {"hasmoredata": more, "usageHistory": [_promo(one) for one in found]}
+    return Answer(202 if more else 200, body)
+
+
+def _promo(record: dict[str, Any]) -> dict[str, Any]:
+    sent, received = (int(pair["value"]) for pair in record["extendedAttributes"])
+    return {
+        "bytesUsed": record["bytesUsed"],
+        "serviceplan": record["servicePlan"],
+        "smsUsed": record["smsUsed"],
+        "moSMS": sent,
+        "mtSMS": received,
+        "source": record["source"],
+        "eventDateTime": record["timestamp"],
+    }
+
+
+# Sums, which arrive later
+
+
+def aggregate_usage(call: Call) -> Answer:
+    """Accept a request for the sum of devices' usage."""
+    wanted = call.document()
+    begin, end = range_of(wanted, "startTime", "endTime")
+    if not begin <= end <= begin + _LONGEST or begin < call.platform.clock.now() - _OLDEST:
+        raise unexpected()
+    device_ids, labels = objects_of(wanted, "deviceIds"), objects_of(wanted, "label")
+    if (device_ids and labels) or len(labels) > _MOST_LABELS:
+        raise unexpected()
+    if (group_name := optional(wanted, "groupName", str)) is not None:
+        if optional(wanted, "accountName", str) is None:
+            raise refuse("UnifiedWebService.INPUT_INVALID.Account.NotDefined", "The account name is not defined.")
+        find_group(call, account_of(call, wanted), group_name)
+    return _accept(call, wanted, device_ids, "DeviceUsage")
+
+
+def aggregate_daily_usage(call: Call) -> Answer:
+    """Accept a request for the sum of a global IoT device's usage."""
+    wanted = call.document()
+    range_of(wanted, "startTime", "endTime")
+    return _accept(call, wanted, [required(wanted, "deviceId", dict)], "DeviceUsage")
+
+
+def list_billed_usage(call: Call) -> Answer:
+    """Accept a request for what was billed."""
+    wanted = call.document()
+    required(wanted, "accountName", str)
+    named = objects_of(wanted, "deviceIds")
+    labels = objects_of(optional(wanted, "labels", dict) or {}, "deviceIds")
+    if named and labels:
+        raise unexpected()
+    check_count([*named, *labels], _MOST_BILLED)
+    return _accept(call, wanted, [one for each in named for one in objects_of(each, "deviceIds")], "DeviceService")
+
+
+def aggregate_promo_usage(call: Call) -> Answer:
+    """Accept a request for the sum of devices' usage in the promotion period."""
+    wanted = call.document()
+    if (account_name := optional(wanted, "accountId", str)) is not None:
+        call.check_account(account_name)
+    return _accept(call, {"accountName": account_name}, objects_of(wanted, "deviceId"), "DevicePromoUsage")
+
+
+def _accept(call: Call, wanted: Mapping[str, Any], device_ids: list[dict[str, Any]], service: str) -> Answer:
+    given = optional(wanted, "accountName", str)
+    account_name = None if given is None and device_ids else account_of(call, wanted)
+    chosen = [named_device(call, [device_id]) for device_id in device_ids]
+    work = [Work(one.device_ids, partial(one.existing, given)) for one in chosen]
+    return Answer(200, {"requestId": call.platform.accept(work, account_name=account_name, service=service)})
+
+
+HANDLERS: Final[Mapping[Operation[Any, Any], Handler]] = {
+    LIST: list_usage,
+    AGGREGATE: aggregate_usage,
+    BILLED: list_billed_usage,
+    DAILY: list_daily_usage,
+    DAILY_AGGREGATE: aggregate_daily_usage,
+    PROMO: list_promo_usage,
+    PROMO_AGGREGATE: aggregate_promo_usage,
+}
