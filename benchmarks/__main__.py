@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks._measure import Row
 
-_NAMES = ("call", "gather", "decode", "startup", "memory", "expiry", "plugin")
+_NAMES = ("call", "gather", "decode", "encode", "startup", "rooms", "memory", "expiry", "plugin")
 _LIBRARIES = ("aiohttp", "attrs", "cattrs", "orjson", "pydantic")
 _HEADINGS = ("what", "ours", "floor", "median", "min-max", "bar", "met")
 

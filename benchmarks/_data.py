@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
 
 import orjson
 
-__all__ = ["ACCOUNT_NAME", "PAGE_SIZE", "account", "device", "page"]
+__all__ = ["ACCOUNT_NAME", "PAGE_SIZE", "account", "device", "page", "year_of_usage"]
 
 ACCOUNT_NAME = "0000123456-00001"
 PAGE_SIZE = 2000
@@ -89,3 +90,20 @@ def account() -> bytes:
             "servicePlans": plans,
         }
     )
+
+
+def year_of_usage() -> bytes:
+    """Return a device's usage on each day of a year as bytes, in one page."""
+    first = date(2025, 1, 1)
+    days = [
+        {
+            "bytesUsed": 4_096_000 + 1_713 * day,
+            "extendedAttributes": [{"key": "MoSms", "value": f"{day % 5}"}, {"key": "MtSms", "value": "0"}],
+            "servicePlan": "M2M5GB",
+            "smsUsed": day % 5,
+            "source": "Raw Usage",
+            "timestamp": f"{first + timedelta(days=day)}T00:00:00Z",
+        }
+        for day in range(365)
+    ]
+    return orjson.dumps({"hasMoreData": False, "usageHistory": days})

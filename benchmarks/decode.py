@@ -1,4 +1,4 @@
-"""Reading a page of 2,000 devices, 3 MB, into checked models, beside `orjson.loads` of the same bytes."""
+"""Reading a page of 2,000 devices, 3 MB, and a year of usage into models, beside `orjson.loads` of the same bytes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from functools import partial
 
 import orjson
 
-from benchmarks._data import PAGE_SIZE, page
+from benchmarks._data import PAGE_SIZE, page, year_of_usage
 from benchmarks._measure import Bar, Row, pairs, row
 from benchmarks._peers import peers
 from thingspace_async import _codec
-from thingspace_async.devices import AccountDeviceListResult
+from thingspace_async.devices import AccountDeviceListResult, DeviceUsageListResult
 
 __all__ = ["run"]
 
@@ -34,10 +34,13 @@ def run() -> list[Row]:
     rows = [row("decode 2,000 devices / orjson.loads", pairs(ours, floor, count=_PAIRS), bar=Bar(2.2))]
     for name, decode in peers():
         rows.append(row(f"  {name} / orjson.loads", pairs(partial(decode, good), floor, count=_PAIRS)))
+    year = year_of_usage()
+    usage = pairs(lambda: _codec.load(year, DeviceUsageListResult), lambda: orjson.loads(year), count=_PAIRS)
     return [
         *rows,
         row("  last device wrong / good page", pairs(lambda: _find_fault(bad), ours, count=_PAIRS), bar=Bar(6)),
         row("  encode / orjson.dumps", pairs(lambda: _codec.dump(model), lambda: orjson.dumps(plain), count=_PAIRS)),
+        row("decode a year of daily usage / orjson.loads", usage),
     ]
 
 
