@@ -19,7 +19,7 @@ import attrs
 from thingspace_async import __version__, _codec
 from thingspace_async._auth import TokenKeeper, TokenKind, rejected_token
 from thingspace_async._environment import Credentials, Environment
-from thingspace_async._operation import Operation, fill_path
+from thingspace_async._operation import Operation, check_request, fill_path
 from thingspace_async._retry import RetryPolicy, delay_before_retry
 from thingspace_async._transport import Answer, HiddenHeaders, Limits, Transport, Wire
 from thingspace_async._types import Secret
@@ -375,6 +375,7 @@ class Caller:
         # No coroutine of its own: each costs something at every step of the ones below it.
         engine = self.engine
         engine.check_usable()
+        check_request(operation, body)
         wire = self.wire(operation, None if body is None else _codec.dump(body), path=path, query=query)
         return engine.perform(wire, engine.tokens, self.policy, repeatable=operation.repeatable)
 

@@ -331,7 +331,8 @@ _LONGEST_CUSTOM_FIELD: Final = 50
 
 
 def _fault_of_custom_fields(value: Any) -> str | None:
-    if (fault := _fault_of_items(value, CustomField)) is not None:
+    # An empty one passes where it is the field's default, and says nothing there.
+    if (fault := _fault_of_count(value, CustomField, 1, None)) is not None:
         return fault
     for item in value:
         if (fault := _fault_of_input(item.key)) is not None:

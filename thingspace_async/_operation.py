@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 from urllib.parse import quote
 
 import attrs
@@ -12,7 +12,7 @@ import attrs
 from thingspace_async._checks import fault_of_text
 from thingspace_async.errors import InvalidRequest
 
-__all__ = ["Method", "Operation", "Server", "fill_path"]
+__all__ = ["Method", "Operation", "Server", "check_request", "fill_path"]
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -54,6 +54,15 @@ class Operation(Generic[Q, R]):
     repeatable: bool = attrs.field(default=False, kw_only=True)
     """Whether doing it twice means the same as doing it once. About meaning, not the HTTP verb: many reads are POST."""
     server: Server = attrs.field(default="thingspace", kw_only=True)
+
+
+def check_request(operation: Operation[Any, Any], request: object, advice: str = "") -> None:
+    """Raise InvalidRequest for what is not the operation's request; a dict would go past the checks of the model."""
+    if not isinstance(request, operation.request):
+        given = "None" if request is None else f"a value of type {type(request).__name__}"
+        name = operation.request.__name__
+        article = "an" if name[0] in "AEIOU" else "a"
+        raise InvalidRequest(f"{operation.name}: give {article} {name}, not {given}{advice}")
 
 
 _DOTS: Final = frozenset({".", ".."})

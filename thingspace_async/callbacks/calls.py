@@ -6,7 +6,7 @@ from types import NoneType
 from typing import Final
 
 from thingspace_async._namespace import Namespace
-from thingspace_async._operation import Operation
+from thingspace_async._operation import Operation, check_request
 from thingspace_async.callbacks.models import CallbackActionResult, CallbackListener, RegisterCallbackRequest
 
 __all__ = ["OPERATIONS", "Callbacks"]
@@ -48,6 +48,7 @@ class Callbacks(Namespace):
         service that was registered through the older SOAP API cannot be registered here.
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Register_Callback_Listener/
         """
+        check_request(REGISTER, request)
         if request.password is not None:
             self._caller.engine.secrets.note(request.password)  # So that no error repeats it.
         return await self._send(REGISTER, request, path={"account_name": account_name})

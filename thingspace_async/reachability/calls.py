@@ -7,7 +7,7 @@ from typing import Final
 
 from thingspace_async import _codec
 from thingspace_async._namespace import Namespace
-from thingspace_async._operation import Operation
+from thingspace_async._operation import Operation, check_request
 from thingspace_async._types import Accepted
 from thingspace_async.errors import InvalidRequest
 from thingspace_async.reachability.models import (
@@ -44,6 +44,7 @@ class Reachability(Namespace):
         Raises InvalidRequest where it would expire too late.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/monitor-device-reachability.html
         """
+        check_request(MONITOR, request)
         _check_expiry(request, "monitor_expiration_time", request.monitor_expiration_time)
         return await self._send(MONITOR, request)
 
@@ -53,6 +54,7 @@ class Reachability(Namespace):
         The request travels in the URL, too, so ask for some fifty monitors or devices at a time.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/stop-device-reachability-monitoring.html
         """
+        check_request(STOP, request)
         # The page has it in the body and knows no parameters; the SDKs, which cannot give DELETE a body, have it in a
         # parameter that is called as the body was. In both places it reaches the platform whichever of them is right.
         payload = _codec.dump(request).decode()
@@ -65,6 +67,7 @@ class Reachability(Namespace):
         callback. Raises InvalidRequest where that would be more than 10 years (3,650 days) away.
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Retrieve_Reachability_Status/
         """
+        check_request(STATUS, request)
         _check_expiry(request, "request_expiration_time", request.request_expiration_time)
         return await self._send(STATUS, request)
 

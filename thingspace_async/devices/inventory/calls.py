@@ -10,7 +10,7 @@ import orjson
 
 from thingspace_async._codec import Mismatch, load
 from thingspace_async._namespace import Namespace, as_number
-from thingspace_async._operation import Operation
+from thingspace_async._operation import Operation, check_request
 from thingspace_async._types import Accepted, DeviceId
 from thingspace_async.devices.inventory.models import (
     AccountDeviceListRequest,
@@ -120,7 +120,6 @@ class Inventory(Namespace):
 
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/retrieve-device-information.html
         """
-        _check_request(request, "AccountDeviceListRequest() asks for everything")
         reply = await self._reply(LIST, request)
         if reply.value.has_more_data is None:
             # The platform says it twice, in the body and as status 202 (same page).
@@ -138,7 +137,7 @@ class Inventory(Namespace):
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/retrieve-device-information.html
         """
         wanted = AccountDeviceListRequest() if request is None else request
-        _check_request(wanted, "for an account write account_name='…'")
+        check_request(LIST, wanted, "; for an account write account_name='…'")
         if account_name is not None:
             wanted = attrs.evolve(wanted, account_name=account_name)
         start = wanted.largest_device_id_seen or 0
@@ -277,11 +276,6 @@ def _deletion(place: int, sent: SentDeleteDevicesResult) -> DeleteDevicesResult:
             mismatch.message, operation=DELETE.name, path=f"[{place}].deviceIds{mismatch.path or ''}"
         ) from None
     return DeleteDevicesResult(device_ids=device_ids, status=sent.status, message=sent.message)
-
-
-def _check_request(request: object, advice: str) -> None:
-    if not isinstance(request, AccountDeviceListRequest):
-        raise InvalidRequest(f"{LIST.name}: give an AccountDeviceListRequest, not {_kind(request)}; {advice}")
 
 
 def _kind(value: object) -> str:

@@ -20,6 +20,7 @@ from thingspace_async._types import (
     to_device_ids,
     to_devices,
 )
+from thingspace_async.devices._models import ChosenDevices, ServedDevices
 from thingspace_async.errors import InvalidRequest
 
 __all__ = [
@@ -75,7 +76,9 @@ class DeviceIdSearch:
 class AccountDeviceListFilter:
     """Parts of identifiers; a device has to match all of them."""
 
-    device_identifier_filters: tuple[DeviceIdSearch, ...] = attrs.field(validator=_checks.instances(DeviceIdSearch))
+    device_identifier_filters: tuple[DeviceIdSearch, ...] = attrs.field(
+        validator=_checks.instances(DeviceIdSearch, least=1)
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -312,7 +315,7 @@ class DevicePrlListRequest:
     """One identifier for each device."""
     account_name: str | None = attrs.field(default=None, validator=_checks.text)
     """Alone, it means all devices of the account."""
-    custom_fields: tuple[CustomField, ...] = attrs.field(default=(), validator=_checks.custom_fields)
+    custom_fields: tuple[CustomField, ...] | None = attrs.field(default=None, validator=_checks.custom_fields)
     """Only devices with all of these; not together with `device_ids`."""
     group_name: str | None = attrs.field(default=None, validator=_checks.text)
     """Only devices of this group; not together with `device_ids`."""
@@ -409,32 +412,7 @@ class GlobalDeviceListRequest:
 
 
 @attrs.frozen(kw_only=True)
-class _ChosenDevices:
-    # None by default, and not (): a list that happens to be empty is refused, where it would mean the whole account.
-    devices: tuple[DeviceIds, ...] | None = attrs.field(
-        default=None, converter=attrs.converters.optional(to_devices), validator=_checks.devices()
-    )
-    """At most 10,000, by one identifier each."""
-    account_name: str | None = attrs.field(default=None, validator=_checks.text)
-    """Alone, it means all devices of the account. Needed by users with several accounts."""
-
-
-@attrs.frozen(kw_only=True)
-class _FilteredDevices(_ChosenDevices):
-    custom_fields: tuple[CustomField, ...] = attrs.field(default=(), validator=_checks.custom_fields)
-    """Only devices with all of these; not together with `devices`."""
-    group_name: str | None = attrs.field(default=None, validator=_checks.text)
-    """Only devices of this group; not together with `devices`."""
-    service_plan: str | None = attrs.field(default=None, validator=_checks.text)
-    """Only devices with the plan of this code; not together with `devices`."""
-
-    def __attrs_post_init__(self) -> None:
-        _checks.any_of(self, "devices", "account_name", "group_name", "service_plan", "custom_fields")
-        _checks.exclusive(self, "devices", "group_name", "service_plan", "custom_fields")
-
-
-@attrs.frozen(kw_only=True)
-class CustomFieldsUpdateRequest(_FilteredDevices):
+class CustomFieldsUpdateRequest(ServedDevices):
     """Custom fields to write on `devices`, or on those that match the rest; never both."""
 
     custom_fields_to_update: tuple[CustomField, ...] = attrs.field(default=(), validator=_checks.custom_fields)
@@ -442,7 +420,7 @@ class CustomFieldsUpdateRequest(_FilteredDevices):
 
 
 @attrs.frozen(kw_only=True)
-class ContactInfoUpdateRequest(_ChosenDevices):
+class ContactInfoUpdateRequest(ChosenDevices):
     """Who uses `devices`, or all of an account, and where."""
 
     primary_place_of_use: PlaceOfUse = attrs.field(validator=_checks.instance(PlaceOfUse))
@@ -453,7 +431,7 @@ class ContactInfoUpdateRequest(_ChosenDevices):
 
 
 @attrs.frozen(kw_only=True)
-class DeviceCostCenterRequest(_FilteredDevices):
+class DeviceCostCenterRequest(ServedDevices):
     """The cost center of `devices`, or of those that match the rest; never both."""
 
     cost_center: str | None = attrs.field(default=None, validator=_checks.text)

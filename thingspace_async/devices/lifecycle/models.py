@@ -10,6 +10,7 @@ import attrs
 from thingspace_async import _checks
 from thingspace_async._models import PlaceOfUse
 from thingspace_async._types import CustomField, DeviceId, DeviceIds, to_device_ids, to_devices
+from thingspace_async.devices._models import FilteredDevices, ServedDevices
 
 __all__ = [
     "ActivateRequest",
@@ -61,34 +62,7 @@ class ActivateRequest:
 
 
 @attrs.frozen(kw_only=True)
-class _ChosenDevices:
-    """Devices that are named, or that match everything else that is given; never both."""
-
-    # None by default, and not (): a list that happens to be empty is refused, where it would mean the whole account.
-    devices: tuple[DeviceIds, ...] | None = attrs.field(
-        default=None, converter=attrs.converters.optional(to_devices), validator=_checks.devices()
-    )
-    """At most 10,000, by one identifier each."""
-    account_name: str | None = attrs.field(default=None, validator=_checks.text)
-    """Alone, it means all devices of the account. Needed by users with several accounts."""
-    group_name: str | None = attrs.field(default=None, validator=_checks.text)
-    """Only devices of this group; not together with `devices`."""
-    custom_fields: tuple[CustomField, ...] = attrs.field(default=(), validator=_checks.custom_fields)
-    """Only devices with all of these; not together with `devices`."""
-
-
-@attrs.frozen(kw_only=True)
-class _ServiceRequest(_ChosenDevices):
-    service_plan: str | None = attrs.field(default=None, validator=_checks.text)
-    """Only devices with the plan of this code; not together with `devices`."""
-
-    def __attrs_post_init__(self) -> None:
-        _checks.any_of(self, "devices", "account_name", "group_name", "service_plan", "custom_fields")
-        _checks.exclusive(self, "devices", "group_name", "service_plan", "custom_fields")
-
-
-@attrs.frozen(kw_only=True)
-class SuspendRequest(_ServiceRequest):
+class SuspendRequest(ServedDevices):
     """Which devices to suspend: `devices`, or those that match everything else that is given; never both."""
 
     with_billing: bool | None = attrs.field(default=None, validator=_checks.flag)
@@ -96,12 +70,12 @@ class SuspendRequest(_ServiceRequest):
 
 
 @attrs.frozen(kw_only=True)
-class RestoreRequest(_ServiceRequest):
+class RestoreRequest(ServedDevices):
     """Which devices to restore: `devices`, or those that match everything else that is given; never both."""
 
 
 @attrs.frozen(kw_only=True)
-class DeactivateRequest(_ChosenDevices):
+class DeactivateRequest(FilteredDevices):
     """Which devices to deactivate: `devices`, or those that match everything else that is given; never both.
 
     `account_name` alone is refused here: it would end the service of the whole account.
@@ -124,7 +98,7 @@ class DeactivateRequest(_ChosenDevices):
 
 
 @attrs.frozen(kw_only=True)
-class ServicePlanUpdateRequest(_ChosenDevices):
+class ServicePlanUpdateRequest(FilteredDevices):
     """Which plan to change to, and for which devices: `devices`, or those that match the filters; never both."""
 
     service_plan: str = attrs.field(validator=_checks.text)
@@ -172,7 +146,7 @@ class DeviceFilterWithoutAccount:
 
     group_name: str | None = attrs.field(default=None, validator=_checks.text)
     service_plan: str | None = attrs.field(default=None, validator=_checks.text)
-    custom_fields: tuple[CustomField, ...] = attrs.field(default=(), validator=_checks.custom_fields)
+    custom_fields: tuple[CustomField, ...] | None = attrs.field(default=None, validator=_checks.custom_fields)
 
     def __attrs_post_init__(self) -> None:
         _checks.any_of(self, *(field.name for field in attrs.fields(type(self))))

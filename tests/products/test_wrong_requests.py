@@ -1,0 +1,45 @@
+"""A call takes its own request and nothing in its place: a dict or None would go past the checks of the model."""
+
+from __future__ import annotations
+
+import inspect
+from operator import attrgetter
+from typing import Any
+
+import pytest
+
+from tests.surface.rooms import all_calls
+from thingspace_async import Secret, Session
+from thingspace_async.errors import InvalidRequest
+from thingspace_async.session_management import LogInRequest
+from thingspace_async.simulator import Simulator
+
+TAKING_REQUESTS = {
+    name: call
+    for name, call in all_calls().items()
+    if (request := inspect.signature(call).parameters.get("request")) is not None
+    and request.default is inspect.Parameter.empty
+}
+
+WRONG: tuple[Any, ...] = (None, {}, [], "{}", b"{}", LogInRequest(username="a", password=Secret("b")))
+
+
+@pytest.mark.parametrize("name", sorted(TAKING_REQUESTS))
+async def test_what_is_not_its_request_is_refused_and_nothing_is_sent(
+    thingspace_simulator: Simulator, thingspace_session: Session, name: str
+) -> None:
+    call = attrgetter(name)(thingspace_session)
+    others = [
+        "0000123456-00001"
+        for other in inspect.signature(call).parameters.values()
+        if other.name != "request" and other.default is inspect.Parameter.empty
+    ]
+    before = len(thingspace_simulator.received)
+    for wrong in WRONG:
+        with pytest.raises(InvalidRequest, match=r"^[a-z_]+\.[a-z_.]+: give an? \w+, not "):
+            made = call(*others, wrong)
+            if inspect.isasyncgen(made):
+                await anext(made)
+            else:
+                await made
+    assert len(thingspace_simulator.received) == before

@@ -1,0 +1,46 @@
+"""What requests about several devices share: the devices by name, or what they have in common."""
+
+from __future__ import annotations
+
+import attrs
+
+from thingspace_async import _checks
+from thingspace_async._types import CustomField, DeviceIds, to_devices
+
+__all__ = ["ChosenDevices", "FilteredDevices", "ServedDevices"]
+
+
+@attrs.frozen(kw_only=True)
+class ChosenDevices:
+    """Devices that are named, or all of an account."""
+
+    # Here and below None by default, and not (): what happens to be empty is refused, where it would mean the whole
+    # account.
+    devices: tuple[DeviceIds, ...] | None = attrs.field(
+        default=None, converter=attrs.converters.optional(to_devices), validator=_checks.devices()
+    )
+    """At most 10,000, by one identifier each."""
+    account_name: str | None = attrs.field(default=None, validator=_checks.text)
+    """Alone, it means all devices of the account. Needed by users with several accounts."""
+
+
+@attrs.frozen(kw_only=True)
+class FilteredDevices(ChosenDevices):
+    """Devices that are named, or that match everything else that is given; never both."""
+
+    group_name: str | None = attrs.field(default=None, validator=_checks.text)
+    """Only devices of this group; not together with `devices`."""
+    custom_fields: tuple[CustomField, ...] | None = attrs.field(default=None, validator=_checks.custom_fields)
+    """Only devices with all of these; not together with `devices`."""
+
+
+@attrs.frozen(kw_only=True)
+class ServedDevices(FilteredDevices):
+    """Devices that are named, or that match everything else that is given, their plan included; never both."""
+
+    service_plan: str | None = attrs.field(default=None, validator=_checks.text)
+    """Only devices with the plan of this code; not together with `devices`."""
+
+    def __attrs_post_init__(self) -> None:
+        _checks.any_of(self, "devices", "account_name", "group_name", "service_plan", "custom_fields")
+        _checks.exclusive(self, "devices", "group_name", "service_plan", "custom_fields")
