@@ -24,6 +24,10 @@ TAKING_REQUESTS = {
 WRONG: tuple[Any, ...] = (None, {}, [], "{}", b"{}", LogInRequest(username="a", password=Secret("b")))
 
 
+async def _begun(made: Any) -> None:
+    await (anext(made) if inspect.isasyncgen(made) else made)
+
+
 @pytest.mark.parametrize("name", sorted(TAKING_REQUESTS))
 async def test_what_is_not_its_request_is_refused_and_nothing_is_sent(
     thingspace_simulator: Simulator, thingspace_session: Session, name: str
@@ -37,9 +41,5 @@ async def test_what_is_not_its_request_is_refused_and_nothing_is_sent(
     before = len(thingspace_simulator.received)
     for wrong in WRONG:
         with pytest.raises(InvalidRequest, match=r"^[a-z_]+\.[a-z_.]+: give an? \w+, not "):
-            made = call(*others, wrong)
-            if inspect.isasyncgen(made):
-                await anext(made)
-            else:
-                await made
+            await _begun(call(*others, wrong))
     assert len(thingspace_simulator.received) == before
