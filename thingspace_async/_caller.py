@@ -10,6 +10,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from types import NoneType
 from typing import Any, Final, Generic, Literal, TypeVar
 from urllib.parse import quote, urlencode
@@ -70,16 +71,28 @@ class Secrets:
 
     def __init__(self) -> None:
         self._known: deque[Secret] = deque(maxlen=64)
+        self._brief: list[Secret] = []
 
     def note(self, secret: Secret) -> None:
         """Remember a secret that is about to be sent."""
         if secret not in self._known:
             self._known.append(secret)
 
+    @contextmanager
+    def noted(self, secret: Secret | None) -> Iterator[None]:
+        """Remember a secret while it is sent, and no longer: any number of these displaces no token."""
+        brief = [] if secret is None else [secret]
+        self._brief += brief
+        try:
+            yield
+        finally:
+            for one in brief:
+                self._brief.remove(one)
+
     def redact(self, text: str) -> str:
         """Blot out the secrets in a text, in the spellings of JSON, HTML and URLs too."""
         # The longest first: one may begin with another.
-        spellings = {spelling for secret in self._known for spelling in _spellings(secret)}
+        spellings = {spelling for secret in (*self._known, *self._brief) for spelling in _spellings(secret)}
         for spelling in sorted(spellings, key=lambda one: len(one.reveal()), reverse=True):
             text = text.replace(spelling.reveal(), "**********")
         return text

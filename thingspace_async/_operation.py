@@ -52,7 +52,10 @@ class Operation(Generic[Q, R]):
     answer: type[R]
     """NoneType where the answer has no body that matters."""
     repeatable: bool = attrs.field(default=False, kw_only=True)
-    """Whether doing it twice means the same as doing it once. About meaning, not the HTTP verb: many reads are POST."""
+    """Whether doing it twice means the same as doing it once. About meaning, not the HTTP verb: many reads are POST.
+
+    Not so where the answer arrives later: asked twice, it would be sent twice, once for each of up to 10,000 devices.
+    """
     server: Server = attrs.field(default="thingspace", kw_only=True)
 
 

@@ -208,7 +208,8 @@ class Accepted:
     """The platform has taken a request on; its result arrives later."""
 
     request_id: str
-    """What the result's callback messages bear, and what `session.accounts.request_status` asks for."""
+    """What the result's callback messages bear. `session.accounts.request_status` knows the provisioning of a single
+    device by it, and `request_status_by_device` actions on eSIM profiles; other results come by callback alone."""
 
 
 @attrs.frozen(kw_only=True)

@@ -141,9 +141,9 @@ async def test_the_addresses_without_m2m_are_reached(
 ) -> None:
     accounts = thingspace_session.accounts
     plans = await accounts.service_plans(ACCOUNT)
-    assert (await accounts.details(ACCOUNT)).service_plans == plans
+    assert (await accounts.get_global(ACCOUNT)).service_plans == plans
     assert thingspace_simulator.received[-1].path == f"/api/v1/accounts/{ACCOUNT}"
-    assert (await accounts.plan_details(ACCOUNT)).service_plans == plans
+    assert (await accounts.global_service_plans(ACCOUNT)).service_plans == plans
     assert thingspace_simulator.received[-1].path == f"/api/v1/plans/{ACCOUNT}"
 
 
@@ -159,6 +159,6 @@ async def test_the_published_sample_of_global_service_plans_is_read(canned: aior
         "servicePlans": [plan],
     }
     canned.get(f"{PLACE}/api/v1/plans/{ACCOUNT}", payload=sample)
-    found = await scripted.accounts.plan_details(ACCOUNT)
+    found = await scripted.accounts.global_service_plans(ACCOUNT)
     assert (found.carriers, found.features[-1]) == (("Verizon Wireless",), "Global eSim Billing")
     assert [(one.code, one.size_kb) for one in found.service_plans] == [("b", 1024)]

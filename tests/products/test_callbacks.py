@@ -9,6 +9,7 @@ import pytest
 from aioresponses import aioresponses
 
 from tests.products.conftest import PLACE
+from tests.session.checks import assert_keeps_secrets
 from thingspace_async import Secret, Session, errors
 from thingspace_async.callbacks import CallbackListener, CallbackService, RegisterCallbackRequest
 from thingspace_async.simulator import Simulator, Status
@@ -90,6 +91,30 @@ async def test_an_error_that_repeats_the_password_is_blotted(
     with pytest.raises(errors.BadRequest, match="too simple") as caught:
         await thingspace_session.callbacks.register(ACCOUNT, request)
     assert "drowssap" not in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", [{"url": "https://example.com:81"}, {"username": ""}, {"password": "drowssap" * 6}])
+def test_an_error_of_the_request_tells_no_password_even_where_the_locals_of_a_traceback_are_shown(
+    wrong: dict[str, Any],
+) -> None:
+    given: dict[str, Any] = {"name": "CarrierService", "url": URL, "password": "drowssap"} | wrong
+    with pytest.raises(errors.InvalidRequest) as caught:
+        RegisterCallbackRequest(**given)
+    assert_keeps_secrets(caught.value, "drowssap")
+
+
+async def test_many_registrations_leave_the_tokens_blotted_out_of_errors(
+    thingspace_simulator: Simulator, thingspace_session: Session
+) -> None:
+    for number in range(70):
+        request = RegisterCallbackRequest(name="CarrierService", url=URL, password=f"drowssap-{number}")
+        await thingspace_session.callbacks.register(ACCOUNT, request)
+    (token,) = thingspace_simulator.sessions
+    echo = {"errorCode": "A.B", "errorMessage": f"The token {token} is odd."}
+    thingspace_simulator.faults.add("callbacks.list", Status(400, body=echo))
+    with pytest.raises(errors.BadRequest, match="is odd") as caught:
+        await thingspace_session.callbacks.list(ACCOUNT)
+    assert token not in str(caught.value)
 
 
 def test_every_service_that_the_platform_names_is_there() -> None:

@@ -420,6 +420,11 @@ def test_a_filter_holds_searches_only() -> None:
         AccountDeviceListFilter(device_identifier_filters=SEARCH)  # type: ignore[arg-type]
 
 
+def test_a_filter_without_a_search_is_refused_where_it_would_find_everything() -> None:
+    with pytest.raises(errors.InvalidRequest, match="must hold 1 DeviceIdSearch or more, not 0"):
+        AccountDeviceListFilter(device_identifier_filters=())
+
+
 async def test_another_refusal_than_not_found_stays_what_it_is() -> None:
     async with (
         Simulator(devices=1) as cloud,

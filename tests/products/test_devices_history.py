@@ -414,6 +414,7 @@ def test_a_bad_value_is_refused_with_its_model_and_field(kind: Any, field: str, 
     ("field", "value", "reason"),
     [
         ("account_name", "", "account_name must not be empty"),
+        ("device_filter", [], "device_filter must hold 1 DeviceId or more, not 0"),
         ("device_filter", [IMEI] * 101, "device_filter may hold 100 DeviceId, not 101"),
         ("earliest", END + timedelta(1), "earliest is after latest"),
     ],

@@ -289,7 +289,7 @@ async def test_roaming_lists_are_asked_for_now_and_arrive_later(
     accepted = await thingspace_session.devices.prl_versions(DevicePrlListRequest(device_ids=[known]))
     assert thingspace_simulator.received[-1].json == {"deviceIds": [{"id": known.id, "kind": known.kind}]}
     strange = await thingspace_session.devices.prl_versions(DevicePrlListRequest(device_ids=STRANGER))
-    ask = thingspace_session.accounts.request_status
+    ask = thingspace_session.accounts.request_status_by_device
     assert (await ask(ACCOUNT, accepted.request_id)).status is RequestStatus.PENDING
     thingspace_simulator.clock.advance(LATER)
     assert (await ask(ACCOUNT, accepted.request_id)).status is RequestStatus.SUCCESS

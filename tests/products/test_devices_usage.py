@@ -275,6 +275,8 @@ NAIVE = datetime(2025, 1, 1)  # noqa: DTZ001 - the point
         (DeviceAggregateUsageListRequest, SUM_FIELDS, {"group_name": "West"}, "group_name needs account_name"),
         (DeviceAggregateUsageListRequest, SUM_FIELDS, {"label": (VIN,) * 51}, "label may hold 50 DeviceLabel, not 51"),
         (DeviceAggregateUsageListRequest, SUM_FIELDS, {"device_ids": "9900"}, "device_ids must be a tuple of DeviceId"),
+        (DeviceAggregateUsageListRequest, SUM_FIELDS, {"device_ids": []}, "device_ids must hold 1 DeviceId or more"),
+        (DeviceAggregateUsageListRequest, SUM_FIELDS, {"label": ()}, "label must hold 1 DeviceLabel or more"),
         (AggregateUsageRequest, {**SUM_FIELDS, "device_id": IMEI}, {"account_name": ""}, "account_name must not be"),
         (
             AggregateUsageRequest,
@@ -289,9 +291,17 @@ NAIVE = datetime(2025, 1, 1)  # noqa: DTZ001 - the point
             "devices and labels exclude each other",
         ),
         (BilledUsageListRequest, {"account_name": ACCOUNT}, {"devices": [IMEI] * 2001}, "devices may hold 2,000"),
+        (BilledUsageListRequest, {"account_name": ACCOUNT}, {"devices": []}, "devices must hold 1 DeviceIds or more"),
         (BilledUsageLabels, {}, {"labels": ()}, "labels must hold 1 DeviceLabel or more"),
         (PromoUsageRequest, {}, {"start_time": END, "end_time": BEGIN}, "start_time is after end_time"),
         (PromoUsageRequest, {}, {"end_time": NAIVE}, "end_time has no time zone"),
+        (PromoUsageRequest, {}, {"device_id": []}, "device_id must hold 1 DeviceId or more"),
+        (
+            PromoAggregateUsageRequest,
+            {"account_id": ACCOUNT},
+            {"device_id": []},
+            "device_id must hold 1 DeviceId or more",
+        ),
         (PromoAggregateUsageRequest, {}, {"start_time": END, "end_time": BEGIN}, "start_time is after end_time"),
     ],
 )

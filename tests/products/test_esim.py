@@ -231,6 +231,13 @@ def test_bare_lists_of_identifiers_are_checked_as_all_others_are(devices: Any, f
         GlobalFallbackRequest(account_name=ACCOUNT, devices=devices)
 
 
+@pytest.mark.parametrize("kind", [DownloadProfileRequest, ChangeProfileRequest])
+def test_a_list_of_devices_that_happens_to_be_empty_is_refused_where_none_need_be_given(kind: type[Any]) -> None:
+    with pytest.raises(errors.InvalidRequest, match=f"{kind.__name__}: devices must hold 1 DeviceIds or more"):
+        kind(account_name=ACCOUNT, devices=[])
+    assert kind(account_name=ACCOUNT).devices is None
+
+
 @pytest.mark.parametrize("body", [b'{"accountName":"0000123456-00001","servicePlan":"service plan name"}'])
 @pytest.mark.parametrize("kind", [DownloadProfileRequest, ChangeProfileRequest])
 def test_the_published_bodies_without_devices_are_lost_in_nothing(kind: type[Any], body: bytes) -> None:

@@ -13,7 +13,7 @@ from tests.products.conftest import PLACE
 from thingspace_async import DeviceId, DeviceIds, Session, errors
 from thingspace_async.devices import AccountDeviceListRequest
 from thingspace_async.groups import CreateDeviceGroupRequest, DeviceGroup, DeviceGroupUpdateRequest
-from thingspace_async.simulator import Assumptions, Simulator, Status
+from thingspace_async.simulator import Assumptions, Delay, Simulator, Status
 
 ACCOUNT = "0000123456-00001"
 DEFAULT = "Unassigned Devices"
@@ -145,13 +145,16 @@ async def test_members_can_be_paged_by_hand_and_a_failed_page_is_asked_for_again
 async def test_a_caller_that_stops_early_leaves_no_request_behind() -> None:
     async with (
         Simulator(devices=60, assumptions=Assumptions(group_page=5)) as cloud,
-        Session(cloud.credentials, environment=cloud.environment) as session,
+        Session(cloud.credentials, environment=cloud.environment, connections=1) as session,
     ):
+        cloud.faults.add("groups.members", Delay(60.0), after=1)
         members = session.groups.members(ACCOUNT, DEFAULT)
         await anext(members)
-        await members.aclose()
         await asyncio.sleep(0.05)
-        assert cloud.count("groups.members") <= 2
+        assert cloud.count("groups.members") == 2
+        await members.aclose()
+        # The only connection is free again.
+        assert await session.with_options(timeout=5.0).groups.list(ACCOUNT)
 
 
 @pytest.mark.parametrize("location", [None, "/groups/a/name/b/", "/groups/a/name/b/?next=x", "/g/?next=1&next=2"])
@@ -207,6 +210,16 @@ async def test_a_change_that_failed_is_not_sent_again(call: str) -> None:
 def test_a_text_that_the_platform_would_refuse_is_not_sent(field: str, value: Any) -> None:
     with pytest.raises(errors.InvalidRequest, match=f"CreateDeviceGroupRequest: {field} "):
         pumps(**{field: value})
+
+
+async def test_a_groups_description_can_be_taken_away(
+    thingspace_simulator: Simulator, thingspace_session: Session
+) -> None:
+    await thingspace_session.groups.create(pumps())
+    change = DeviceGroupUpdateRequest(new_group_description="")
+    await thingspace_session.groups.update(ACCOUNT, "Pumps", change)
+    assert thingspace_simulator.received[-1].json == {"newGroupDescription": ""}
+    assert (await thingspace_session.groups.members_page(ACCOUNT, "Pumps")).description == ""
 
 
 @pytest.mark.parametrize("field", ["devices_to_add", "devices_to_remove"])

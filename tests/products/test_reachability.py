@@ -105,6 +105,20 @@ def test_stopping_nothing_in_particular_is_refused_since_it_might_stop_everythin
         StopMonitorRequest(account_name=ACCOUNT)
 
 
+async def test_what_no_url_can_hold_is_refused_before_anything_is_sent(
+    thingspace_simulator: Simulator, thingspace_session: Session
+) -> None:
+    def stopping(count: int) -> StopMonitorRequest:
+        sims = [DeviceId.iccid(str(89148000000000000000 + place)) for place in range(count)]
+        return StopMonitorRequest(account_name=ACCOUNT, devices=sims)
+
+    await thingspace_session.reachability.stop(stopping(60))
+    before = len(thingspace_simulator.received)
+    with pytest.raises(errors.InvalidRequest, match=r"^reachability.stop: .* 8,000: stop some fifty monitors or dev"):
+        await thingspace_session.reachability.stop(stopping(100))
+    assert len(thingspace_simulator.received) == before
+
+
 def test_a_time_without_a_zone_is_refused() -> None:
     with pytest.raises(errors.InvalidRequest, match="monitor_expiration_time has no time zone"):
         monitoring(monitor_expiration_time=datetime(2027, 1, 1))  # noqa: DTZ001 - the point

@@ -74,7 +74,7 @@ async def test_leads_come_in_pages_that_lead_to_each_other(api: Api) -> None:
     assert len(found) == len(set(found)) == 120
 
 
-@pytest.mark.parametrize("token", ["7", "150", "-50", "x", ""])
+@pytest.mark.parametrize("token", ["7", "150", "-50", "x", "", "9" * 5000])
 async def test_a_way_on_that_was_never_given_is_refused(api: Api, token: str) -> None:
     assert (await api.send("GET", f"/api/m2m/v1/leads/{NAME}", query={"next": token})).refusal == UNEXPECTED
 
@@ -143,6 +143,14 @@ async def test_a_request_about_several_devices_has_its_status_in_the_second_vers
     late = (await api.send("GET", path)).json
     assert [late["status"], *(one["status"] for one in late["subRequests"])] == ["Failed", "Success", "Failed"]
     assert [one["ids"][0]["id"][-1] for one in late["subRequests"]] == ["0", "1"]
+
+
+@pytest.mark.parametrize("service", ["EnhancedConnectivityService", "DeviceProfileService"])
+async def test_only_what_is_asked_about_a_devices_service_has_its_status_in_the_first_version(
+    api: Api, service: str
+) -> None:
+    request_id = api.cloud.accept([Work([], lambda: None)], service=service)
+    assert (await api.send("GET", f"{ACCOUNT}/requests/{request_id}/status")).refusal == UNEXPECTED
 
 
 async def test_an_unknown_request_has_no_status_in_the_second_version_either(api: Api) -> None:

@@ -64,7 +64,18 @@ async def test_only_the_documented_ports_are_allowed(api: Api, port: int) -> Non
     assert answer.status == (200 if allowed else 400)
 
 
-@pytest.mark.parametrize("url", ["", "example.com", "ftp://example.com:80", "https:///a", "https://example.com:x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "example.com",
+        "ftp://example.com:80",
+        "https:///a",
+        "https://example.com:x",
+        "https://[",
+        "https://example.com:0",
+    ],
+)
 async def test_what_is_no_web_address_is_refused(api: Api, url: str) -> None:
     assert (await api.send("POST", LISTENERS, json={"name": "CarrierService", "url": url})).refusal == UNEXPECTED
 

@@ -224,6 +224,38 @@ async def test_a_device_that_is_activated_for_the_first_time_begins_then(serve: 
     ]
 
 
+async def test_a_device_that_a_request_has_added_has_no_history_but_its_own(api: Api) -> None:
+    for place in range(20):  # Of the seed, some of these places would be in service, and others out of it.
+        device_id = {"id": f"9900139078{place:05}", "kind": "imei"}
+        body = {"state": "preactive", "devicesToAdd": [{"deviceIds": [device_id]}]}
+        await api.send("POST", "/api/m2m/v1/devices/actions/add", json=body)
+    added = list(api.cloud.devices)[-20:]
+    api.cloud.clock.advance(timedelta(days=3))
+    await api.enter()
+    for device in added:
+        device.events.append(done(api.cloud, "Change Plan", "Failed"))
+        found = await provisioning(api, imei(device))
+        assert [(one["eventType"], one["status"]) for one in found] == [("Change Plan", "Failed")]
+        assert await connections(api, device) == []
+
+
+async def test_a_device_that_a_request_has_added_never_bore_what_the_seed_would_have_given_it(serve: Serve) -> None:
+    larger, api = await serve(devices=4), await serve(devices=3)
+    generated = imei(larger.cloud.devices[3])
+    named = {"state": "preactive", "devicesToAdd": [{"deviceIds": [{"id": "990013907835573", "kind": "imei"}]}]}
+    assert (await api.send("POST", "/api/m2m/v1/devices/actions/add", json=named)).status == 200
+    answer = await api.send("POST", PROVISIONING, json={"deviceId": generated, **ALL})
+    assert answer.refusal == (400, "DeviceService.REQUEST_FAILED.DeviceNotFound")
+
+
+async def test_devices_that_are_added_while_the_simulator_runs_were_not_activated_in_the_future(api: Api) -> None:
+    api.cloud.add_devices(20)
+    for device in list(api.cloud.devices)[-20:]:
+        shown = device.as_json().get("lastActivationDate", "2000-01-01T00:00:00Z")
+        assert datetime.fromisoformat(shown) <= api.cloud.clock.now()
+        assert bool(await provisioning(api, imei(device))) == device.was_activated
+
+
 async def test_provisioning_may_be_answered_as_one_object(serve: Serve) -> None:
     api = await serve(assumptions=Assumptions(provisioning_history_is_list=False))
     answer = await api.send("POST", PROVISIONING, json={"deviceId": imei(in_state(api.cloud, "active")), **ALL})

@@ -82,6 +82,22 @@ async def test_an_added_device_is_preactive_in_the_default_group_and_listed_last
     assert added["createdAt"] == api.cloud.clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+async def test_nothing_is_written_on_an_added_device_but_what_the_request_says(api: Api) -> None:
+    for place in range(20):  # Of the seed, every device has a cost center, and one in ten is in unexpected hardware.
+        new = one(
+            {"id": f"9900139078{place:05}", "kind": "imei"}, {"id": f"891413907808007{place:05}", "kind": "iccid"}
+        )
+        assert (await api.send("POST", ADD, json=adding(new, skuNumber="VZW1"))).status == 200
+    for device in list(api.cloud.devices)[-20:]:
+        assert {key: value for key, value in attributes(device).items() if value is not None} == {
+            "SkuNumber": "VZW1",
+            "DeviceId": str(device.number),
+        }
+        device.state = "active"
+    found = (await api.send("POST", MISMATCHED, json={"filter": EVER})).json["devices"]
+    assert not [each for each in found if each["iccid"].startswith("891413907808007")]
+
+
 async def test_a_request_adds_what_is_new_and_refuses_what_is_there_device_by_device(api: Api) -> None:
     there = sim(api.cloud.devices[2])
     answer = await api.send("POST", ADD, json=adding(one(there), one(ICCID), one(IMEI, ICCID)))
@@ -142,6 +158,7 @@ async def test_only_deactivated_devices_of_the_account_are_deleted(api: Api) -> 
     assert [each["status"] for each in answer.json] == ["Success", *["Failed"] * 5]
     assert [bool(each.get("message")) for each in answer.json] == [False, *[True] * 5]
     assert (len(api.cloud.devices), len((await api.devices()).json["devices"])) == (10, 10)
+    assert devices[0] not in list(api.cloud.devices)
 
 
 async def test_a_device_is_deleted_once(api: Api) -> None:
@@ -214,6 +231,35 @@ async def test_roaming_lists_are_asked_for_by_device_or_by_filter(api: Api) -> N
     assert accepted(api, await api.send("POST", PRL, json={"deviceIds": [known]})) == [None]
     assert accepted(api, await api.send("POST", PRL, json={"deviceIds": [known, STRANGER]})) == [None, NOT_FOUND]
     assert accepted(api, await api.send("POST", PRL, json={"accountName": NAME})) == [None] * 10
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [{"deviceIds": []}, {"deviceIds": [STRANGER], "groupName": "East fleet"}, {"deviceIds": [], "accountName": NAME}],
+)
+async def test_an_empty_list_never_means_all_devices_and_a_list_excludes_filters(
+    api: Api, wanted: dict[str, Any]
+) -> None:
+    unexpected = (400, "UnifiedWebService.REQUEST_FAILED.UnexpectedError")
+    assert (await api.send("POST", PRL, json=wanted)).refusal == unexpected
+    named = {name: value for name, value in wanted.items() if name != "deviceIds"}
+    body = {**named, "devices": [one(each) for each in wanted["deviceIds"]]}
+    for path, change in (
+        (CUSTOM_FIELDS, {"customFieldsToUpdate": [FIELD]}),
+        (CONTACT, {"primaryPlaceOfUse": PLACE}),
+        (COST_CENTER, {"costCenter": "cc1"}),
+    ):
+        assert (await api.send("PUT", path, json={**body, **change})).refusal == unexpected
+    assert api.cloud.late_requests == {}
+
+
+async def test_named_devices_of_any_account_can_be_written_on(api: Api) -> None:
+    api.cloud.add_account(OTHER, devices=1)
+    known = sim(api.cloud.devices[-1])
+    answer = await api.send("PUT", COST_CENTER, json={"devices": [one(known)], "costCenter": "cc1"})
+    assert api.cloud.late_requests[answer.json["requestId"]].account_name == OTHER
+    assert accepted(api, answer) == [None]
+    assert attributes(api.cloud.devices[-1])["CostCenterCode"] == "cc1"
 
 
 async def test_diagnostics_tell_the_state_of_one_device(api: Api) -> None:

@@ -142,6 +142,24 @@ async def test_an_unknown_device_with_imei_and_iccid_is_added_to_the_account(api
     assert [own["kind"] for own in found["deviceIds"]] == ["mdn", "msisdn", "imei", "iccId"]
 
 
+@pytest.mark.parametrize("known", [True, False])
+async def test_what_an_activation_says_about_a_device_is_written_on_it(api: Api, *, known: bool) -> None:
+    wanted = by_imei(a_device(api, "deactive")) if known else {"deviceIds": NEW}
+    address = {"addressLine1": "1 Main St", "city": "Irving", "state": "TX", "zip": "75039", "country": "USA"}
+    place = {"address": address, "customerName": {"firstName": "Zaffod", "lastName": "Beeblebrox"}}
+    said = {"costCenterCode": "cc1", "skuNumber": "VZW1", "primaryPlaceOfUse": place, "groupName": "East fleet"}
+    fields = [{"key": "CustomField3", "value": "red"}]
+    about = {"devices": [wanted], "servicePlan": PLAN, "mdnZipCode": "94105", "customFields": fields, **said}
+    before = {} if not known else (await seen(api, wanted["deviceIds"][0]))
+    assert await codes(api, "activate", **about) == [None]
+    found = await seen(api, wanted["deviceIds"][0])
+    values = {pair["key"]: pair.get("value") for pair in found["extendedAttributes"]}
+    assert (values["CostCenterCode"], values["SkuNumber"], values["PrimaryPlaceOfUseCity"]) == ("cc1", "VZW1", "Irving")
+    assert found["groupNames"] == ["East fleet"]
+    kept = [field for field in before.get("customFields", []) if field["key"] != "CustomField3"]
+    assert found["customFields"] == sorted([*kept, *fields], key=lambda field: str(field["key"]))
+
+
 async def test_an_unknown_device_needs_both_unless_the_sku_stands_for_the_imei(api: Api) -> None:
     body: dict[str, Any] = {"servicePlan": PLAN, "mdnZipCode": "94105"}
     assert await codes(api, "activate", devices=[{"deviceIds": NEW[:1]}, {"deviceIds": NEW[1:]}], **body) == [
@@ -599,6 +617,8 @@ async def test_a_suspension_lasts_ninety_days(api: Api) -> None:
     api.cloud.clock.advance(61)
     assert (asked.service, asked.results) == ("DeviceSuspensionStatus", [*told, {}])
     assert told[0] in every.results
+    assert await refusal(api, "suspension", deviceIds=[]) == UNEXPECTED
+    assert await refusal(api, "suspension", deviceIds=listed, filter={"groupName": "East fleet"}) == UNEXPECTED
     unknown = await refusal(api, "suspension", deviceIds=listed, accountName=OTHER)
     assert unknown == "UnifiedWebService.REQUEST_FAILED.AccountNotFound"
 

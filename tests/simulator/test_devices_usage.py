@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 import pytest
 
 from tests.simulator.api import Api, Reply
@@ -201,6 +202,22 @@ async def test_sums_arrive_later_on_their_services(api: Api) -> None:
     assert await later(api, "promoaggregateusage") == ("DevicePromoUsage", "done")
     answer = await api.send("POST", f"{DAILY}/aggregate", json={**MONTH, "deviceId": device_id, "accountName": NAME})
     assert api.cloud.late_requests[answer.json["requestId"]].service == "DeviceUsage"
+
+
+async def test_what_is_left_for_callbacks_can_be_written_as_json(api: Api) -> None:
+    known = imei(api.cloud)
+    devices, line = {"devices": [{"deviceIds": [known]}]}, {"accountName": NAME, "deviceIds": [known]}
+    for path, body in (
+        ("/api/m2m/v1/devices/prl/actions/list", line),
+        ("/api/m2m/v1/devices/requests/status", {"accountName": NAME, **devices}),
+        ("/api/m2m/v2/devices/history/actions/list", {"accountName": NAME, "deviceFilter": [known]}),
+        (f"{USAGE}/list/aggregate", {**MONTH, **line}),
+    ):
+        assert (await api.send("POST", path, json=body)).status == 200
+    api.cloud.clock.advance(timedelta(minutes=5))
+    results = [request.results for request in api.cloud.late_requests.values()]
+    assert results == [orjson.loads(orjson.dumps(each)) for each in results]
+    assert [len(each) for each in results] == [1, 1, 1, 1]
 
 
 async def test_a_sum_of_an_unknown_device_fails_later(api: Api) -> None:

@@ -174,6 +174,7 @@ async def test_members_come_in_pages_sorted_by_number_that_lead_to_each_other(
     assert found == [device.device_ids for device in api.cloud.devices]
 
 
-async def test_a_way_on_that_is_no_number_is_refused(api: Api) -> None:
-    answer = await api.send("GET", path(DEFAULT), query={"next": "x"})
+@pytest.mark.parametrize("token", ["x", "9" * 5000])
+async def test_a_way_on_that_is_no_number_is_refused(api: Api, token: str) -> None:
+    answer = await api.send("GET", path(DEFAULT), query={"next": token})
     assert answer.refusal == (400, "UnifiedWebService.REQUEST_FAILED.UnexpectedError")

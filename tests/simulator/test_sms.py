@@ -90,6 +90,13 @@ async def test_a_group_that_there_is_not_is_refused_at_once(api: Api) -> None:
     assert refusal == (400, "UnifiedWebService.REQUEST_FAILED.DeviceGroupNotFound")
 
 
+@pytest.mark.parametrize("wanted", [{"deviceIds": []}, {"deviceIds": [], "groupName": "East fleet"}])
+async def test_an_empty_list_of_devices_never_means_the_whole_account(api: Api, wanted: dict[str, Any]) -> None:
+    answer = await api.send("POST", SEND, json={"accountName": ACCOUNT, "smsMessage": "Hello", **wanted})
+    assert answer.refusal == (400, "UnifiedWebService.REQUEST_FAILED.UnexpectedError")
+    assert api.cloud.late_requests == {}
+
+
 async def test_a_device_that_there_is_not_and_one_of_another_account_fail_by_themselves(api: Api) -> None:
     api.cloud.add_account("0000222222-00001", devices=1)
     stranger = {"id": "990003420535537", "kind": "imei"}

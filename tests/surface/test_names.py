@@ -17,6 +17,7 @@ import thingspace_async
 from tests.surface.rooms import PACKAGE, PRODUCTS, ROOMS, SHARED, all_calls, all_operations, modules_of, room
 from thingspace_async import Environment, errors
 from thingspace_async._operation import Operation
+from thingspace_async._types import Accepted
 
 CALLS = all_calls()
 
@@ -101,6 +102,11 @@ def test_an_operation_is_declared_soundly(operation: Operation[Any, Any]) -> Non
     assert operation.path.startswith("/")
     assert operation.request is NoneType or attrs.has(operation.request)
     assert operation.server in Environment.production.bases
+
+
+@pytest.mark.parametrize("operation", all_operations(), ids=lambda operation: operation.name)
+def test_what_is_answered_later_is_not_asked_for_twice(operation: Operation[Any, Any]) -> None:
+    assert not (operation.answer is Accepted and operation.repeatable)
 
 
 def test_operations_have_names_and_endpoints_of_their_own() -> None:

@@ -54,9 +54,11 @@ REQUEST_STATUS_BY_DEVICE: Final = Operation(
     StatusResponse,
     repeatable=True,
 )
-DETAILS: Final = Operation("accounts.details", "GET", "/v1/accounts/{account_name}", NoneType, Account, repeatable=True)
-PLAN_DETAILS: Final = Operation(
-    "accounts.plan_details", "GET", "/v1/plans/{account_name}", NoneType, Account, repeatable=True
+GET_GLOBAL: Final = Operation(
+    "accounts.get_global", "GET", "/v1/accounts/{account_name}", NoneType, Account, repeatable=True
+)
+GLOBAL_SERVICE_PLANS: Final = Operation(
+    "accounts.global_service_plans", "GET", "/v1/plans/{account_name}", NoneType, Account, repeatable=True
 )
 
 OPERATIONS: Final = (
@@ -66,8 +68,8 @@ OPERATIONS: Final = (
     SERVICE_PLANS,
     REQUEST_STATUS,
     REQUEST_STATUS_BY_DEVICE,
-    DETAILS,
-    PLAN_DETAILS,
+    GET_GLOBAL,
+    GLOBAL_SERVICE_PLANS,
 )
 
 
@@ -140,18 +142,18 @@ class Accounts(Namespace):
         """
         return await self._send(REQUEST_STATUS_BY_DEVICE, path={"account_name": account_name, "request_id": request_id})
 
-    async def details(self, account_name: str) -> Account:
+    async def get_global(self, account_name: str) -> Account:
         """Read an account at the address without `m2m`, which is meant for accounts with global eSIM profiles.
 
         `get` reads the same at the address that all accounts have, with the IP pools, which may be missing here.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/get-account-information.html
         """
-        return await self._send(DETAILS, path={"account_name": account_name})
+        return await self._send(GET_GLOBAL, path={"account_name": account_name})
 
-    async def plan_details(self, account_name: str) -> Account:
+    async def global_service_plans(self, account_name: str) -> Account:
         """Read service plans with the account's carriers and features, meant for accounts with global eSIM profiles.
 
         `service_plans` reads the plans alone, at the address that all accounts have.
         https://thingspace.verizon.com/content/thingspace-portal/documentation/apis/connectivity-management/global-iot/api_reference/service_plan_list.html
         """
-        return await self._send(PLAN_DETAILS, path={"account_name": account_name})
+        return await self._send(GLOBAL_SERVICE_PLANS, path={"account_name": account_name})

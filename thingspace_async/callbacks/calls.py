@@ -49,9 +49,8 @@ class Callbacks(Namespace):
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Register_Callback_Listener/
         """
         check_request(REGISTER, request)
-        if request.password is not None:
-            self._caller.engine.secrets.note(request.password)  # So that no error repeats it.
-        return await self._send(REGISTER, request, path={"account_name": account_name})
+        with self._caller.engine.secrets.noted(request.password):  # So that no error repeats it.
+            return await self._send(REGISTER, request, path={"account_name": account_name})
 
     async def list(self, account_name: str) -> tuple[CallbackListener, ...]:
         """List the listeners that are registered for an account, with their passwords.

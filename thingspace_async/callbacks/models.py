@@ -58,16 +58,11 @@ def to_service(given: CallbackService | str) -> CallbackService:
     return CallbackService(given) if isinstance(given, str) else given
 
 
-def to_secret(given: Secret | str | None) -> Secret | None:
-    """Convert a password; what is no text is left for the validator to refuse."""
-    return Secret(given) if isinstance(given, str) else given
-
-
 _PORTS: Final = (range(80, 81), range(443, 444), range(9001, 9007), range(28200, 28221), range(50551, 50560))
 # https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Register_Callback_Listener/
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, init=False)
 class RegisterCallbackRequest:
     """Where the platform is to send the messages of a service."""
 
@@ -77,8 +72,22 @@ class RegisterCallbackRequest:
     """At port 80, 443, 9001-9006, 28200-28220 or 50551-50559; HTTPS needs a certificate of a known authority."""
     username: str | None = attrs.field(default=None, validator=_checks.text_of(most=40))
     """What each message is to bear, in its body; at most 40 characters. Not the session's own username."""
-    password: Secret | None = attrs.field(default=None, converter=to_secret, validator=_checks.secret_of(most=40))
+    password: Secret | None = attrs.field(default=None, validator=_checks.secret_of(most=40))
     """The same. Never the session's own password: it would travel to the URL in the clear."""
+
+    def __init__(
+        self,
+        *,
+        name: CallbackService | str,
+        url: str,
+        username: str | None = None,
+        password: Secret | str | None = None,
+    ) -> None:
+        # Hidden before anything can fail: the locals of this frame may end up in somebody's error report.
+        password = Secret(password) if isinstance(password, str) else password
+        self.__attrs_init__(  # pyright: ignore[reportAttributeAccessIssue] - attrs makes it
+            name=name, url=url, username=username, password=password
+        )
 
 
 @attrs.frozen(kw_only=True)

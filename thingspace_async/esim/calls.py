@@ -183,7 +183,9 @@ class Esim(Namespace):
     async def suspend_device(self, request: SuspendProfileRequest) -> Accepted:
         """Suspend up to 100 devices, by EID, with all their profiles; results arrive later on DeviceProfileService.
 
-        One callback comes for each profile, and a last one for the device.
+        One callback comes for each profile, and a last one for the device. `resume` is for profiles alone: the page on
+        resuming a device has a request of its own, which no SDK knows, so send it by `session.request("POST",
+        "/m2m/v1/devices/profile/actions/device_resume", json=...)` with this call's request.
         https://thingspace.verizon.com/content/thingspace-portal/documentation/apis/connectivity-management/global-iot/api_reference/suspend-device.html
         """
         return await self._send(SUSPEND_DEVICE, request)

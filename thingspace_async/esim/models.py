@@ -87,8 +87,9 @@ class DownloadProfileRequest:
     """Which devices are to download a profile."""
 
     account_name: str = attrs.field(validator=_checks.text)
-    devices: tuple[DeviceIds, ...] = attrs.field(
-        default=(), converter=to_devices, validator=_checks.devices(most=_MOST_DEVICES)
+    # None by default, and not (): a list that happens to be empty is refused, as nobody knows what it would mean.
+    devices: tuple[DeviceIds, ...] | None = attrs.field(
+        default=None, converter=attrs.converters.optional(to_devices), validator=_checks.devices(most=_MOST_DEVICES)
     )
     """At most 100, each by EID, ICCID and IMEI; the platform's pages require it, its SDKs and samples do not."""
     service_plan: str | None = attrs.field(default=None, validator=_checks.text)
@@ -99,8 +100,9 @@ class ChangeProfileRequest:
     """Whose profiles to enable, download and enable, or delete."""
 
     account_name: str = attrs.field(validator=_checks.text)
-    devices: tuple[DeviceIds, ...] = attrs.field(
-        default=(), converter=to_devices, validator=_checks.devices(most=_MOST_DEVICES)
+    # None by default, and not (): a list that happens to be empty is refused, as nobody knows what it would mean.
+    devices: tuple[DeviceIds, ...] | None = attrs.field(
+        default=None, converter=attrs.converters.optional(to_devices), validator=_checks.devices(most=_MOST_DEVICES)
     )
     """At most 100, each by EID and ICCID; the platform's pages require it, samples for global profiles do without."""
     service_plan: str | None = attrs.field(default=None, validator=_checks.text)

@@ -40,7 +40,8 @@ class Groups(Namespace):
     async def create(self, request: CreateDeviceGroupRequest) -> SuccessResult:
         """Create a group, and move devices into it.
 
-        Raises BadRequest with the short code `REQUEST_FAILED.DeviceGroup.Exists` where the name is taken.
+        How many devices a request may list is not documented; other requests may list 10,000. Raises BadRequest with
+        the short code `REQUEST_FAILED.DeviceGroup.Exists` where the name is taken.
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Create_Device_Group/
         """
         return await self._send(CREATE, request)
@@ -88,7 +89,8 @@ class Groups(Namespace):
     async def update(self, account_name: str, group_name: str, request: DeviceGroupUpdateRequest) -> SuccessResult:
         """Rename a group, describe it anew, move devices into it or back to the default group.
 
-        Raises BadRequest with the short code `REQUEST_FAILED.DeviceGroup.Exists` where the new name is taken.
+        How many devices a request may list is not documented; other requests may list 10,000. Raises BadRequest with
+        the short code `REQUEST_FAILED.DeviceGroup.Exists` where the new name is taken.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/update-device-group.html
         """
         return await self._send(UPDATE, request, path={"account_name": account_name, "group_name": group_name})

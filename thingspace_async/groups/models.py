@@ -30,7 +30,8 @@ class DeviceGroupUpdateRequest:
 
     new_group_name: str | None = attrs.field(default=None, validator=_checks.text)
     """No other group of the account may have it."""
-    new_group_description: str | None = attrs.field(default=None, validator=_checks.text)
+    new_group_description: str | None = attrs.field(default=None, validator=_checks.text_or_empty)
+    """May be empty, as the platform's page shows groups whose description is."""
     devices_to_add: tuple[DeviceId, ...] = attrs.field(
         default=(), converter=to_device_ids, validator=_checks.device_ids(least=0)
     )

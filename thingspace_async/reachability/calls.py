@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from urllib.parse import quote
 
 from thingspace_async import _codec
 from thingspace_async._namespace import Namespace
@@ -24,13 +25,13 @@ _PATH: Final = "/m2m/v1/diagnostics/basic/devicereachability"
 MONITOR: Final = Operation("reachability.monitor", "POST", _PATH, NotificationReportRequest, Accepted)
 STOP: Final = Operation("reachability.stop", "DELETE", _PATH, StopMonitorRequest, Accepted)
 STATUS: Final = Operation("reachability.status", "POST", f"{_PATH}/status", NotificationReportStatusRequest, Accepted)
-MONITORS: Final = Operation(
-    "reachability.monitors", "POST", f"{_PATH}/monitors", RetrieveMonitorsRequest, Accepted, repeatable=True
-)
+MONITORS: Final = Operation("reachability.monitors", "POST", f"{_PATH}/monitors", RetrieveMonitorsRequest, Accepted)
 
 OPERATIONS: Final = (MONITOR, STOP, STATUS, MONITORS)
 
 _LONGEST: Final = timedelta(days=3650)
+_LONGEST_QUERY: Final = 8_000
+"""What is a little longer is too long for the request line that most servers take, of 8 KB."""
 
 
 class Reachability(Namespace):
@@ -51,13 +52,19 @@ class Reachability(Namespace):
     async def stop(self, request: StopMonitorRequest) -> Accepted:
         """End monitors before they expire; one result for each arrives later on DiagnosticsService.
 
-        The request travels in the URL, too, so ask for some fifty monitors or devices at a time.
+        The request travels in the URL, too, so stop some fifty monitors or devices at a time. Raises InvalidRequest
+        for what no URL can hold.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/stop-device-reachability-monitoring.html
         """
         check_request(STOP, request)
         # The page has it in the body and knows no parameters; the SDKs, which cannot give DELETE a body, have it in a
         # parameter that is called as the body was. In both places it reaches the platform whichever of them is right.
         payload = _codec.dump(request).decode()
+        if (length := len(quote(payload))) > _LONGEST_QUERY:
+            raise InvalidRequest(
+                f"reachability.stop: the request takes {length:,} characters of a URL, which holds {_LONGEST_QUERY:,}: "
+                "stop some fifty monitors or devices at a time"
+            )
         return await self._send(STOP, request, query={"stopreachabilitypayload": payload})
 
     async def status(self, request: NotificationReportStatusRequest) -> Accepted:

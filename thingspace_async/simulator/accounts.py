@@ -8,16 +8,17 @@ from urllib.parse import quote
 
 from thingspace_async._operation import Operation
 from thingspace_async.accounts.calls import (
-    DETAILS,
     GET,
+    GET_GLOBAL,
+    GLOBAL_SERVICE_PLANS,
     LEADS,
-    PLAN_DETAILS,
     REQUEST_STATUS,
     REQUEST_STATUS_BY_DEVICE,
     SERVICE_PLANS,
     STATES_AND_SERVICES,
 )
 from thingspace_async.simulator.fleet import PLAN_CODES
+from thingspace_async.simulator.reading import next_of
 from thingspace_async.simulator.state import LateRequest
 from thingspace_async.simulator.wire import Answer, Call, Handler, unexpected
 
@@ -69,10 +70,9 @@ def _account(call: Call) -> dict[str, Any]:
 def list_leads(call: Call) -> Answer:
     """List a page of leads; the way to the next one is in the Location header (protocol.md 5)."""
     name = call.check_account(call.path["account_name"])
-    token = call.received.query.get("next", "0")
-    if not (token.isascii() and token.isdigit()) or int(token) % _LEADS_PER_PAGE or int(token) >= _LEADS:
+    begin = next_of(call) or 0
+    if begin % _LEADS_PER_PAGE or begin >= _LEADS:
         raise unexpected()
-    begin = int(token)
     end = min(begin + _LEADS_PER_PAGE, _LEADS)
     more = end < _LEADS
     body = {"hasMoreData": more, "leads": [_lead(call.platform.seed, index) for index in range(begin, end)]}
@@ -121,9 +121,9 @@ def list_service_plans(call: Call) -> Answer:
 
 
 def get_request_status(call: Call) -> Answer:
-    """Say how far a request about a single device has come; the platform does so for no other (protocol.md 3.5)."""
+    """Say how far a request about a single device's service has come, and about no other (protocol.md 3.5)."""
     request = _late_request(call)
-    if len(request.work) > 1:
+    if len(request.work) > 1 or request.service != "CarrierService":
         raise unexpected()
     return Answer(200, {"requestId": call.path["request_id"], "status": _status(call, request, failed=request.failed)})
 
@@ -166,6 +166,6 @@ HANDLERS: Final[Mapping[Operation[Any, Any], Handler]] = {
     SERVICE_PLANS: list_service_plans,
     REQUEST_STATUS: get_request_status,
     REQUEST_STATUS_BY_DEVICE: get_request_status_by_device,
-    DETAILS: get_details,
-    PLAN_DETAILS: get_details,
+    GET_GLOBAL: get_details,
+    GLOBAL_SERVICE_PLANS: get_details,
 }

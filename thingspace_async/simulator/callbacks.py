@@ -32,13 +32,13 @@ def register(call: Call) -> Answer:
 
 
 def _check_url(url: str) -> None:
-    parts = urlsplit(url)
-    usual = {"http": 80, "https": 443}.get(parts.scheme)
     try:
-        port = parts.port or usual
-    except ValueError:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # Of half an IPv6 address, or of a port that is no number.
         raise unexpected() from None
-    if usual is None or not parts.hostname or port not in _PORTS:
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    if usual is None or not parts.hostname or (usual if port is None else port) not in _PORTS:
         raise unexpected()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
@@ -256,7 +256,10 @@ class Device:
         for event in reversed(self.events):
             if event.event_type == "Activate" and event.status == "Success":
                 return event.occurred_at, event.event_by
-        return self.created_at + timedelta(minutes=self._luck % 1440), "Simulated User"
+        created = self.created_at
+        # What is added while the simulator runs is in service at once, and not at a time that is still to come.
+        delay = timedelta(minutes=self._luck % 1440) if created < self._fleet.start else timedelta()
+        return created + delay, "Simulated User"
 
     @cached_property
     def eid(self) -> str:
@@ -297,6 +300,11 @@ class Device:
         """CustomField1 to CustomField5."""
         values = (f"Site {self._luck % 50}", f"Unit {self.place}", "Telemetry", f"Depot {self._luck % 7}", "2026")
         return [_pair(f"CustomField{place}", value) for place, value in enumerate(values, start=1)]
+
+    def write(self, fields: Iterable[dict[str, str]]) -> None:
+        """Write custom fields; those that are not named stay."""
+        written = {field["key"]: field for field in [*self.custom_fields, *fields]}
+        self.custom_fields = [written[key] for key in sorted(written)]
 
     @cached_property
     def extended_attributes(self) -> list[dict[str, str]]:
@@ -369,6 +377,8 @@ class Fleet:
         self._named: dict[tuple[str, str], Device] = {}
         """Devices whose identifiers were set, by each of them; those that follow from the seed are computed."""
         self._gone: set[int] = set()
+        self._added: set[int] = set()
+        """Of the devices that requests have named, of which nothing follows from the seed."""
         self.groups: defaultdict[str, Groups] = defaultdict(Groups)
         """The groups of each account, by its name."""
         self._lines = itertools.count(_FIRST_NEW_LINE)
@@ -383,10 +393,13 @@ class Fleet:
         self._size += count
 
     def add_named(self, account_name: str, device_ids: list[dict[str, str]], created: datetime) -> Device:
-        """Add a device that a request has named; it has no custom fields and is in no group of its own."""
+        """Add a device that a request has named; nothing is written on it, and it is in no group of its own."""
         self.add(account_name, 1, created, timedelta())
         device = self._keep(self._size - 1)
+        self._added.add(device.place)
         device.state, device.group, device.custom_fields = "preactive", self.groups[account_name].default, []
+        device.extended_attributes = [_pair(pair["key"]) for pair in device.extended_attributes]
+        device.expected_imei = None
         device.device_ids = spelled_as_answered(device_ids)
         return device
 
@@ -435,8 +448,8 @@ class Fleet:
 
     def knew(self, kind: str, identifier: str) -> bool:
         """Say whether an identifier is, or has ever been, that of a device which is still there."""
-        generated = (Device(self, place) for place in self._indexes(identifier) if place < self._size)
-        known = [device for device in generated if device.has(kind, identifier)]
+        seeded = (self.seeded(place) for place in self._indexes(identifier) if place < self._size)
+        known = [device for device in seeded if device is not None and device.has(kind, identifier)]
         if (named := self._named.get((kind.casefold(), identifier))) is not None:
             known.append(named)
         return any(device.place not in self._gone for device in known)
@@ -449,6 +462,10 @@ class Fleet:
     def keep(self, device: Device) -> Device:
         """Keep a device that was found to be read, so that what is set on it stays."""
         return self._keep(device.place)
+
+    def seeded(self, place: int) -> Device | None:
+        """Return a device as it was before anything was changed about it; None for one that a request has added."""
+        return None if place in self._added else Device(self, place)
 
     def remove(self, device: Device) -> None:
         """Delete a device, of which no trace is left."""

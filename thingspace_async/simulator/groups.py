@@ -10,8 +10,8 @@ from urllib.parse import quote
 from thingspace_async._operation import Operation
 from thingspace_async.groups.calls import CREATE, DELETE, LIST, MEMBERS, UPDATE
 from thingspace_async.simulator.fleet import Device, Group
-from thingspace_async.simulator.reading import find_device, find_group, objects_of
-from thingspace_async.simulator.wire import Answer, Call, Handler, optional, refuse, required, unexpected
+from thingspace_async.simulator.reading import find_device, find_group, next_of, objects_of
+from thingspace_async.simulator.wire import Answer, Call, Handler, optional, refuse, required
 
 __all__ = ["HANDLERS"]
 
@@ -50,10 +50,7 @@ def list_groups(call: Call) -> Answer:
 def list_members(call: Call) -> Answer:
     """List a page of a group's devices, sorted by their numbers; the way to the next is in the Location header."""
     account_name, group = _group_of(call)
-    token = call.received.query.get("next", "0")
-    if not (token.isascii() and token.isdigit()):
-        raise unexpected()
-    every = call.platform.devices.walk(behind=int(token))
+    every = call.platform.devices.walk(behind=next_of(call) or 0)
     members = (device for device in every if device.account_name == account_name and device.group is group)
     most = call.platform.assumptions.group_page
     found = list(islice(members, most + 1))

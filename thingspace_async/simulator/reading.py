@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -18,14 +18,19 @@ __all__ = [
     "account_of",
     "check_count",
     "check_identifier",
+    "choose",
     "chosen_devices",
     "custom_fields_of",
+    "filters_of",
     "find_device",
     "find_group",
+    "given_account",
+    "identified_devices",
     "kind_of",
     "matching_devices",
     "moment_of",
     "named_device",
+    "next_of",
     "objects_of",
     "refuse_device",
 ]
@@ -41,6 +46,9 @@ _KINDS: Final = {
     "msisdn": r"\d{11,15}",
 }
 """The kinds that the platform accepts, and what fits them (protocol.md 2.1, 4.1)."""
+
+_LONGEST_NEXT: Final = 18
+"""Digits; more would not fit 64 bits."""
 
 _CUSTOM_FIELDS: Final = frozenset(f"CustomField{place}" for place in range(1, 6))
 
@@ -146,6 +154,19 @@ class Chosen:
             )
         return self.device
 
+    def check(self, account_name: str | None = None) -> None:
+        """Find the device, to tell nothing about it. Raises DeviceFault."""
+        self.existing(account_name)
+
+
+def next_of(call: Call) -> int | None:
+    """Read where a page or block is to begin, as a Location header gave it; None for the first one."""
+    if (token := call.received.query.get("next")) is None:
+        return None
+    if not (token.isascii() and token.isdigit() and len(token) <= _LONGEST_NEXT):
+        raise unexpected()
+    return int(token)
+
 
 def account_of(call: Call, document: Mapping[str, Any], name: str = "accountName") -> str:
     """Read the account that a request is about, which may be left out where there is only one."""
@@ -174,22 +195,66 @@ def chosen_devices(call: Call, document: Mapping[str, Any]) -> list[Chosen]:
     return [named_device(call, objects_of(each, "deviceIds")) for each in listed]
 
 
+def identified_devices(call: Call, document: Mapping[str, Any]) -> list[Chosen]:
+    """Find the devices that a request lists by one identifier each; an empty list does not mean all."""
+    if not (listed := objects_of(document, "deviceIds")):
+        raise unexpected()
+    check_count(listed)
+    return [named_device(call, [one]) for one in listed]
+
+
+def filters_of(document: Mapping[str, Any], *, service_plan: str = "servicePlan") -> list[Callable[[Device], bool]]:
+    """Read what devices are filtered by: each has to pass all of these."""
+    group_name, plan = optional(document, "groupName", str), optional(document, service_plan, str)
+    fields = custom_fields_of(document, "customFields")
+    filters: list[Callable[[Device], bool]] = []
+    if group_name is not None:
+        filters.append(lambda device: device.group_name == group_name)
+    if plan is not None:
+        filters.append(lambda device: device.was_activated and device.service_plan == plan)
+    if fields:
+        filters.append(lambda device: all(field in device.custom_fields for field in fields))
+    return filters
+
+
 def matching_devices(
     call: Call, document: Mapping[str, Any], account_name: str, *, service_plan: str = "servicePlan"
 ) -> list[Chosen]:
     """Find the devices of an account that match a request's filters, one of them at least."""
-    group_name, plan = optional(document, "groupName", str), optional(document, service_plan, str)
-    fields = custom_fields_of(document, "customFields")
-    group = None if group_name is None else find_group(call, account_name, group_name)
-    fleet = call.platform.devices
+    if (group_name := optional(document, "groupName", str)) is not None:
+        find_group(call, account_name, group_name)
+    filters, fleet = filters_of(document, service_plan=service_plan), call.platform.devices
     found = [
         Chosen(device.device_ids, fleet.keep(device))
         for device in fleet.walk()
-        if device.account_name == account_name
-        and (group is None or device.group is group)
-        and (plan is None or (device.was_activated and device.service_plan == plan))
-        and all(field in device.custom_fields for field in fields)
+        if device.account_name == account_name and all(passes(device) for passes in filters)
     ]
     if not found:
         raise refuse_device("REQUEST_FAILED.DeviceNotFound", "No device matches the filter.")
     return found
+
+
+def choose(
+    call: Call,
+    document: Mapping[str, Any],
+    *,
+    listed: str = "devices",
+    find: Callable[[Call, Mapping[str, Any]], list[Chosen]] = chosen_devices,
+    service_plan: str = "servicePlan",
+) -> tuple[str | None, list[Chosen]]:
+    """Find the devices that are listed, or match the filters, and their account; None where it is not named.
+
+    The documents forbid to mix lists and filters (protocol.md 4.4).
+    """
+    if document.get(listed) is None:
+        account_name = account_of(call, document)
+        return account_name, matching_devices(call, document, account_name, service_plan=service_plan)
+    if any(document.get(name) for name in ("groupName", "customFields", service_plan)):
+        raise unexpected()
+    return given_account(call, document), find(call, document)
+
+
+def given_account(call: Call, document: Mapping[str, Any]) -> str | None:
+    """Read the account that a request about listed devices may name."""
+    given = optional(document, "accountName", str)
+    return None if given is None else call.check_account(given)

@@ -8,17 +8,9 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from thingspace_async._operation import Operation
-from thingspace_async.simulator.reading import (
-    Chosen,
-    check_count,
-    find_device,
-    matching_devices,
-    moment_of,
-    named_device,
-    objects_of,
-)
+from thingspace_async.simulator.reading import Chosen, choose, find_device, identified_devices, moment_of, next_of
 from thingspace_async.simulator.state import DeviceFault, QueuedSms, Work
-from thingspace_async.simulator.wire import Answer, Call, Handler, optional, refuse, required, unexpected
+from thingspace_async.simulator.wire import Answer, Call, Handler, optional, refuse, required
 from thingspace_async.sms.calls import EVENT_HISTORY, QUEUED, SEND, START_CALLBACKS
 
 __all__ = ["HANDLERS"]
@@ -33,9 +25,7 @@ def send(call: Call) -> Answer:
     wanted = call.document()
     account_name = call.check_account(required(wanted, "accountName", str))
     text = _text_of(wanted)
-    listed = objects_of(wanted, "deviceIds")
-    check_count(listed)
-    chosen = [named_device(call, [one]) for one in listed] or matching_devices(call, wanted, account_name)
+    _, chosen = choose(call, wanted, listed="deviceIds", find=identified_devices)
     work = [Work(one.device_ids, partial(_deliver, account_name, one, text)) for one in chosen]
     request_id = call.platform.accept(work, account_name=account_name, service="EnhancedConnectivityService")
     return Answer(200, {"requestId": request_id})
@@ -61,10 +51,8 @@ def list_queued(call: Call) -> Answer:
     """Acknowledge the block that `next` stands for, and answer with the one behind it."""
     account_name = call.check_account(call.path["account_name"])
     queue = call.platform.queued_sms[account_name]
-    if (token := call.received.query.get("next")) is not None:
-        if not (token.isascii() and token.isdigit()):
-            raise unexpected()
-        queue[:] = [message for message in queue if message.number > int(token)]
+    if (last := next_of(call)) is not None:
+        queue[:] = [message for message in queue if message.number > last]
     block, more = queue[:_PER_BLOCK], len(queue) > _PER_BLOCK
     body = {"messages": [_as_json(message) for message in block], "hasMoreData": more}
     if more or (block and call.platform.assumptions.last_sms_block_leads_on):

@@ -48,6 +48,8 @@ class Sms(Namespace):
         A block stays in the queue until the following one is asked for with its `next`, which acknowledges it: store
         its messages first. The last block, too, is acknowledged in this way. One without `next` cannot be, and may
         come again. This request is never sent twice, as a repeat might acknowledge messages that nobody has seen.
+        A block that cannot be read raises AnswerUnreadable, holding it in `body`, and comes again until it is
+        acknowledged: `session.request` on the same path shows the `next` of its Location header.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/get-sms-messages.html
         """
         query = {} if next is None else {"next": next}

@@ -34,7 +34,7 @@ _LONGEST_8_BIT: Final = 140
 
 @attrs.frozen(kw_only=True)
 class SmsSendRequest:
-    """A message, and the devices that it is for: those listed, or those of the account that match everything given."""
+    """A message, and the devices that it is for: those listed, or those that match everything else; never both."""
 
     account_name: str = attrs.field(validator=_checks.text)
     """Alone, it means every device of the account."""
@@ -44,16 +44,18 @@ class SmsSendRequest:
     device_ids: tuple[DeviceId, ...] | None = attrs.field(
         default=None, converter=attrs.converters.optional(to_device_ids), validator=_checks.device_ids()
     )
-    """One identifier of each; not to be mixed with the filters below."""
+    """One identifier of each."""
     group_name: str | None = attrs.field(default=None, validator=_checks.text)
+    """Only devices of this group; not together with `device_ids`, as the next two."""
     service_plan: str | None = attrs.field(default=None, validator=_checks.text)
-    custom_fields: tuple[CustomField, ...] = attrs.field(default=(), validator=_checks.custom_fields)
+    custom_fields: tuple[CustomField, ...] | None = attrs.field(default=None, validator=_checks.custom_fields)
     data_encoding: SmsEncoding | None = attrs.field(default=None, converter=to_encoding, validator=_checks.text)
     """None is `7-bit`."""
     time_to_live: str | None = attrs.field(default=None, validator=_checks.text)
     """How long to try to deliver it; the format is not documented."""
 
     def __attrs_post_init__(self) -> None:
+        _checks.exclusive(self, "device_ids", "group_name", "service_plan", "custom_fields")
         encoding = self.data_encoding or SmsEncoding.SEVEN_BIT
         most = _LONGEST_8_BIT if encoding.startswith("8-bit") else _LONGEST
         if len(self.sms_message) > most:

@@ -108,10 +108,13 @@ class ProvisioningHistoryRequest:
     """Whose provisioning to report, and of which time."""
 
     account_name: str = attrs.field(validator=_checks.text)
-    device_filter: tuple[DeviceId, ...] = attrs.field(
-        default=(), converter=to_device_ids, validator=_checks.device_ids(least=0, most=_MOST_FILTERED)
+    # None by default, and not (): a list that happens to be empty is refused, where it would mean the whole account.
+    device_filter: tuple[DeviceId, ...] | None = attrs.field(
+        default=None,
+        converter=attrs.converters.optional(to_device_ids),
+        validator=_checks.device_ids(most=_MOST_FILTERED),
     )
-    """At most 100 devices, by IMEI, ICCID, MDN or EID; all of the account when it is empty."""
+    """At most 100 devices, by IMEI, ICCID, MDN or EID; without it, all of the account."""
     earliest: datetime | None = attrs.field(default=None, validator=_checks.zoned)
     """Needs a time zone."""
     latest: datetime | None = attrs.field(default=None, validator=_checks.zoned)

@@ -59,7 +59,6 @@ ORDER_STATUS: Final = Operation(
     "/m2m/v1/devices/requests/status",
     CheckOrderStatusRequest,
     Accepted,
-    repeatable=True,
 )
 CHECK_AVAILABILITY: Final = Operation(
     "devices.check_availability",
@@ -67,7 +66,6 @@ CHECK_AVAILABILITY: Final = Operation(
     "/m2m/v1/devices/availability/actions/list",
     AvailabilityRequest,
     Accepted,
-    repeatable=True,
 )
 SUSPENSION_STATUS: Final = Operation(
     "devices.suspension_status",
@@ -75,7 +73,6 @@ SUSPENSION_STATUS: Final = Operation(
     "/m2m/v1/devices/suspension/status",
     SuspensionStatusRequest,
     Accepted,
-    repeatable=True,
 )
 
 OPERATIONS: Final = (

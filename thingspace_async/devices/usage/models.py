@@ -86,11 +86,12 @@ class DeviceAggregateUsageListRequest:
     """Needs a time zone. The platform refuses one that is more than six months ago."""
     end_time: datetime = attrs.field(validator=_checks.zoned)
     """Needs a time zone; at most a month after `start_time`."""
-    device_ids: tuple[DeviceId, ...] = attrs.field(
-        default=(), converter=to_device_ids, validator=_checks.device_ids(least=0)
+    # Here and below None by default, and not (): what happens to be empty is refused, where it would mean all devices.
+    device_ids: tuple[DeviceId, ...] | None = attrs.field(
+        default=None, converter=attrs.converters.optional(to_device_ids), validator=_checks.device_ids()
     )
-    label: tuple[DeviceLabel, ...] = attrs.field(
-        default=(), validator=_checks.instances(DeviceLabel, most=_MOST_LABELS)
+    label: tuple[DeviceLabel, ...] | None = attrs.field(
+        default=None, validator=_checks.instances(DeviceLabel, least=1, most=_MOST_LABELS)
     )
     """At most 50."""
     account_name: str | None = attrs.field(default=None, validator=_checks.text)
@@ -132,13 +133,13 @@ class BilledUsageListRequest:
 
     account_name: str = attrs.field(validator=_checks.text)
     labels: BilledUsageLabels | None = attrs.field(default=None, validator=_checks.instance(BilledUsageLabels))
-    devices: tuple[DeviceIds, ...] = attrs.field(
-        default=(),
-        converter=to_devices,
-        validator=_checks.devices(least=0, most=_MOST_BILLED),
+    devices: tuple[DeviceIds, ...] | None = attrs.field(
+        default=None,
+        converter=attrs.converters.optional(to_devices),
+        validator=_checks.devices(most=_MOST_BILLED),
         metadata=wire("deviceIds"),
     )
-    """At most 2,000; none and no labels for the whole account."""
+    """At most 2,000; without them and without labels, the whole account."""
     billing_cycle: BillingCycle | None = attrs.field(default=None, validator=_checks.instance(BillingCycle))
     """The latest that is complete, when it is not given."""
 
@@ -205,8 +206,8 @@ class AggregateUsageRequest:
 class PromoUsageRequest:
     """Which device's usage in the promotion period to read."""
 
-    device_id: tuple[DeviceId, ...] = attrs.field(
-        default=(), converter=to_device_ids, validator=_checks.device_ids(least=0)
+    device_id: tuple[DeviceId, ...] | None = attrs.field(
+        default=None, converter=attrs.converters.optional(to_device_ids), validator=_checks.device_ids()
     )
     """By its ICCID."""
     start_time: datetime | None = attrs.field(default=None, validator=_checks.zoned)
@@ -249,8 +250,8 @@ class PromoAggregateUsageRequest:
 
     account_id: str | None = attrs.field(default=None, validator=_checks.text)
     """The account's name."""
-    device_id: tuple[DeviceId, ...] = attrs.field(
-        default=(), converter=to_device_ids, validator=_checks.device_ids(least=0)
+    device_id: tuple[DeviceId, ...] | None = attrs.field(
+        default=None, converter=attrs.converters.optional(to_device_ids), validator=_checks.device_ids()
     )
     """By their ICCIDs."""
     start_time: datetime | None = attrs.field(default=None, validator=_checks.zoned)

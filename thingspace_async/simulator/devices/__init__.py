@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from thingspace_async._operation import Operation
-from thingspace_async.simulator.devices import attributes, history, inventory, labels, lifecycle, usage
+from thingspace_async.simulator.devices import (
+    attributes,
+    conversions,
+    history,
+    inventory,
+    labels,
+    lifecycle,
+    questions,
+    usage,
+)
 from thingspace_async.simulator.wire import Handler
 
 __all__ = ["HANDLERS"]
@@ -15,6 +24,8 @@ HANDLERS: Final[Mapping[Operation[Any, Any], Handler]] = {
     **inventory.HANDLERS,
     **attributes.HANDLERS,
     **lifecycle.HANDLERS,
+    **conversions.HANDLERS,
+    **questions.HANDLERS,
     **labels.HANDLERS,
     **usage.HANDLERS,
     **history.HANDLERS,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, Final
 
 from thingspace_async._operation import Operation
@@ -12,12 +11,12 @@ from thingspace_async.devices.inventory.calls import (
     UPDATE_COST_CENTER,
     UPDATE_CUSTOM_FIELDS,
 )
+from thingspace_async.simulator.devices.later import accept_each
 from thingspace_async.simulator.fleet import Device
-from thingspace_async.simulator.reading import Chosen, account_of, chosen_devices, custom_fields_of, matching_devices
-from thingspace_async.simulator.state import Work
+from thingspace_async.simulator.reading import choose, custom_fields_of, find_group
 from thingspace_async.simulator.wire import Answer, Call, Handler, optional, required
 
-__all__ = ["HANDLERS"]
+__all__ = ["HANDLERS", "writer_of"]
 
 Change = Callable[[Device], None]
 
@@ -47,12 +46,7 @@ def update_custom_fields(call: Call) -> Answer:
     """Write custom fields; those that are not named stay."""
     document = call.document()
     fields = custom_fields_of(document, "customFieldsToUpdate")
-
-    def change(device: Device) -> None:
-        written = {field["key"]: field for field in [*device.custom_fields, *fields]}
-        device.custom_fields = [written[key] for key in sorted(written)]
-
-    return _accept(call, document, change)
+    return _accept(call, document, lambda device: device.write(fields))
 
 
 def update_contact_information(call: Call) -> Answer:
@@ -87,17 +81,31 @@ def _place_of_use(place: Mapping[str, Any]) -> dict[str, str | None]:
     return values | {key: optional(address, member, str) for member, key in _ADDRESS.items()}
 
 
+def writer_of(call: Call, document: Mapping[str, Any], account_name: str) -> Change:
+    """Return what writes on a device all that a request says about it, besides its service."""
+    group_name = optional(document, "groupName", str)
+    group = None if group_name is None else find_group(call, account_name, group_name)
+    fields = custom_fields_of(document, "customFields")
+    values: dict[str, str | None] = {}
+    if (place := optional(document, "primaryPlaceOfUse", dict)) is not None:
+        values |= _place_of_use(place)
+    for member, key in (("skuNumber", "SkuNumber"), ("costCenterCode", "CostCenterCode")):
+        if (value := optional(document, member, str)) is not None:
+            values[key] = value
+
+    def write(device: Device) -> None:
+        if group is not None:
+            device.group = group
+        device.write(fields)
+        if values:
+            device.describe(values)
+
+    return write
+
+
 def _accept(call: Call, document: Mapping[str, Any], change: Change) -> Answer:
-    """Accept a change of the devices that a request names, or else of those that match its filters."""
-    account_name = account_of(call, document)
-    named = document.get("devices") is not None
-    chosen = chosen_devices(call, document) if named else matching_devices(call, document, account_name)
-    work = [Work(one.device_ids, partial(_carry_out, one, account_name, change)) for one in chosen]
-    return Answer(200, {"requestId": call.platform.accept(work, account_name=account_name)})
-
-
-def _carry_out(chosen: Chosen, account_name: str, change: Change) -> None:
-    change(chosen.existing(account_name))
+    account_name, chosen = choose(call, document)
+    return accept_each(call, chosen, lambda each: change(each.existing(account_name)), account_name)
 
 
 HANDLERS: Final[Mapping[Operation[Any, Any], Handler]] = {

@@ -107,7 +107,7 @@ def request_provisioning(call: Call) -> Answer:
     device_ids = objects_of(wanted, "deviceFilter")
     check_count(device_ids, _MOST_FILTERED)
     chosen = [named_device(call, [device_id]) for device_id in device_ids]
-    work = [Work(one.device_ids, partial(one.existing, account_name)) for one in chosen]
+    work = [Work(one.device_ids, partial(one.check, account_name)) for one in chosen]
     request_id = call.platform.accept(work, account_name=account_name, service="DeviceProfileService")
     return Answer(200, {"requestId": request_id})
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -19,23 +18,25 @@ from thingspace_async.devices.inventory.calls import (
     PRL_VERSIONS,
     REQUEST_GLOBAL_LIST,
 )
+from thingspace_async.simulator.devices.attributes import writer_of
+from thingspace_async.simulator.devices.later import accept_each
 from thingspace_async.simulator.fleet import Device, stamp
 from thingspace_async.simulator.reading import (
     account_of,
     check_count,
     check_identifier,
+    choose,
     chosen_devices,
-    custom_fields_of,
+    filters_of,
     find_device,
-    find_group,
+    identified_devices,
     kind_of,
-    matching_devices,
     moment_of,
     named_device,
     objects_of,
     refuse_device,
 )
-from thingspace_async.simulator.state import DeviceFault, Work
+from thingspace_async.simulator.state import DeviceFault
 from thingspace_async.simulator.wire import Answer, Call, Handler, optional, required, unexpected
 
 __all__ = ["HANDLERS"]
@@ -73,7 +74,7 @@ def list_devices(call: Call) -> Answer:
 def _matching(call: Call, wanted: Mapping[str, Any]) -> Iterator[Device]:
     """Yield the devices that match everything asked for, in the order in which they were added."""
     earliest, latest = moment_of(wanted, "earliest"), moment_of(wanted, "latest")
-    tests = [*_plain_tests(wanted), *_custom_field_tests(wanted), *_identifier_tests(wanted)]
+    tests = [*_plain_tests(wanted), *filters_of(wanted), *_identifier_tests(wanted)]
     if latest is not None:
         tests.append(lambda device: device.created_at <= latest)
     # Sorted by date and by number alike, as later devices have larger numbers: one order serves both ways of paging.
@@ -84,17 +85,8 @@ def _matching(call: Call, wanted: Mapping[str, Any]) -> Iterator[Device]:
 def _plain_tests(wanted: Mapping[str, Any]) -> Iterator[Test]:
     if (account_name := optional(wanted, "accountName", str)) is not None:
         yield lambda device: device.account_name == account_name
-    if (group_name := optional(wanted, "groupName", str)) is not None:
-        yield lambda device: device.group_name == group_name
-    if (service_plan := optional(wanted, "servicePlan", str)) is not None:
-        yield lambda device: device.state != "preactive" and device.service_plan == service_plan
     if (state := optional(wanted, "currentState", str)) is not None:
         yield lambda device: device.state.casefold() == state.casefold()
-
-
-def _custom_field_tests(wanted: Mapping[str, Any]) -> Iterator[Test]:
-    for pair in custom_fields_of(wanted, "customFields"):
-        yield lambda device, pair=pair: pair in device.custom_fields  # type: ignore[misc] # mypy cannot infer defaults
 
 
 def _identifier_tests(wanted: Mapping[str, Any]) -> Iterator[Test]:
@@ -124,9 +116,7 @@ def add_devices(call: Call) -> Answer:
     document = call.document()
     state, listed = required(document, "state", str), _named_in(document, "devicesToAdd")
     account_name = account_of(call, document)
-    fields, sku = custom_fields_of(document, "customFields"), optional(document, "skuNumber", str)
-    group_name = optional(document, "groupName", str)
-    group = None if group_name is None else find_group(call, account_name, group_name)
+    write = writer_of(call, document, account_name)
     if len(listed) > _MOST_ADDED:
         raise refuse_device("INPUT_INVALID.NumberofDevices", f"A request may add {_MOST_ADDED} devices.")
     results = []
@@ -136,11 +126,8 @@ def add_devices(call: Call) -> Answer:
             results.append({"deviceIds": device_ids, "response": "The device already exists."})
             continue
         device = call.platform.devices.add_named(account_name, device_ids, call.platform.clock.now())
-        device.state, device.custom_fields = state.casefold(), [*fields]
-        if group is not None:
-            device.group = group
-        if sku is not None:
-            device.describe({"SkuNumber": sku})
+        device.state = state.casefold()
+        write(device)
         results.append({"deviceIds": device_ids, "response": "Success"})
     return Answer(200, results)
 
@@ -230,13 +217,10 @@ def _mismatch(device: Device) -> dict[str, Any] | None:
 def request_prl_versions(call: Call) -> Answer:
     """Accept a question for Preferred Roaming Lists, of which 4G devices, as all of these are, have none."""
     document = call.document()
-    account_name = account_of(call, document)
-    listed = objects_of(document, "deviceIds")
-    check_count(listed)
-    chosen = [named_device(call, [one]) for one in listed] or matching_devices(call, document, account_name)
-    work = [Work(one.device_ids, partial(one.existing, account_name)) for one in chosen]
-    request_id = call.platform.accept(work, account_name=account_name, service="DevicePRLInformation")
-    return Answer(200, {"requestId": request_id})
+    account_name, chosen = choose(call, document, listed="deviceIds", find=identified_devices)
+    return accept_each(
+        call, chosen, lambda each: each.check(account_name), account_name, service="DevicePRLInformation"
+    )
 
 
 def diagnose(call: Call) -> Answer:

@@ -10,6 +10,7 @@ import orjson
 
 from thingspace_async._operation import Operation
 from thingspace_async.devices.labels.calls import ADD, REMOVE
+from thingspace_async.simulator.devices.later import accept_each
 from thingspace_async.simulator.fleet import Device
 from thingspace_async.simulator.reading import Chosen, chosen_devices, objects_of
 from thingspace_async.simulator.state import Work
@@ -28,14 +29,12 @@ def add_labels(call: Call) -> Answer:
     wanted = required(document, "labels", dict)
     labels = _labels_of(wanted, "label")
     required(wanted, "devices", list)
-    chosen = chosen_devices(call, wanted)
-    work = [Work(one.device_ids, partial(_put_on, one, account_name, labels)) for one in chosen]
-    return Answer(200, {"requestId": call.platform.accept(work, account_name=account_name)})
 
+    def put_on(each: Chosen) -> None:
+        device = each.existing(account_name)
+        device.labels = [*device.labels, *(label for label in labels if label not in device.labels)]
 
-def _put_on(chosen: Chosen, account_name: str, labels: list[dict[str, str]]) -> None:
-    device = chosen.existing(account_name)
-    device.labels = [*device.labels, *(label for label in labels if label not in device.labels)]
+    return accept_each(call, chosen_devices(call, wanted), put_on, account_name)
 
 
 def remove_labels(call: Call) -> Answer:

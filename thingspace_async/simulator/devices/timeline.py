@@ -87,9 +87,9 @@ def events_of(platform: Platform, device: Device) -> list[Event]:
 
 
 def _implied_events(platform: Platform, device: Device) -> list[Event]:
-    new = Device(platform.devices, device.place)  # As it was before anybody changed anything about it.
+    new = platform.devices.seeded(device.place)
     first = device.events[0].event_type if device.events else None
-    if new.state == "preactive" or (first == "Activate" and new.state != "deactive"):
+    if new is None or new.state == "preactive" or (first == "Activate" and new.state != "deactive"):
         return []
     activated, user = new.last_activation
 

@@ -176,7 +176,7 @@ def _accept(call: Call, wanted: Mapping[str, Any], device_ids: list[dict[str, An
     given = optional(wanted, "accountName", str)
     account_name = None if given is None and device_ids else account_of(call, wanted)
     chosen = [named_device(call, [device_id]) for device_id in device_ids]
-    work = [Work(one.device_ids, partial(one.existing, given)) for one in chosen]
+    work = [Work(one.device_ids, partial(one.check, given)) for one in chosen]
     return Answer(200, {"requestId": call.platform.accept(work, account_name=account_name, service=service)})
 
 
