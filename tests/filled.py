@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any, Literal, get_args, get_origin
@@ -52,7 +52,7 @@ def candidates(kind: Any, name: str, place: int = 0) -> Iterator[Any]:
         yield from get_args(inner)
     elif attrs.has(inner):
         yield from instances(inner)
-    elif get_origin(inner) is tuple:
+    elif get_origin(inner) in (tuple, Iterable):
         several = tuple(candidates(get_args(inner)[0], name, place))
         yield from (several[:2] if get_args(inner)[0] is DeviceId else several, several[:1])
     elif get_origin(inner) is dict:

@@ -221,11 +221,14 @@ def _fault_of_kind(value: object, kind: type) -> str | None:
     return None if isinstance(value, kind) else f"must be {_a(kind)}, not {type(value).__name__}"
 
 
+_HINTS: Final = dict.fromkeys((DeviceId, DeviceIds), "; write [DeviceId.imei('…')], or another identifier, in a list")
+
+
 def _fault_of_items(value: object, kind: type) -> str | None:
     if not isinstance(value, tuple):
-        return f"must be a tuple of {kind.__name__}, not {type(value).__name__}"
+        return f"must be a tuple of {kind.__name__}, not {type(value).__name__}{_HINTS.get(kind, '')}"
     odd = next((type(item).__name__ for item in value if not isinstance(item, kind)), None)
-    return None if odd is None else f"must hold {kind.__name__} only, not {odd}"
+    return None if odd is None else f"must hold {kind.__name__} only, not {odd}{_HINTS.get(kind, '')}"
 
 
 def _fault_of_count(value: Any, kind: type, least: int, most: int | None) -> str | None:

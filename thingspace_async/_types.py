@@ -176,12 +176,14 @@ def _to_device(given: Any) -> Any:
 
 
 def to_device_ids(given: DeviceId | Iterable[DeviceId]) -> tuple[DeviceId, ...]:
-    """Convert identifiers, one for each device; what cannot be converted is left for the validator to refuse."""
-    if isinstance(given, DeviceId):
-        return (given,)
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        return cast("tuple[DeviceId, ...]", given)
-    return tuple(given)
+    """Convert identifiers, one for each device."""
+    found: tuple[DeviceId, ...] = as_tuple((given,) if isinstance(given, DeviceId) else given)
+    return found
+
+
+def as_tuple(given: Any) -> Any:
+    """Convert what can be walked; the rest, and a text, is left for the validator to refuse."""
+    return tuple(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes | dict) else given
 
 
 @attrs.frozen(kw_only=True)
@@ -192,6 +194,12 @@ class CustomField:
     """`CustomField1` to `CustomField5`."""
     value: str
     """At most 50 characters."""
+
+
+def to_custom_fields(given: Iterable[CustomField]) -> tuple[CustomField, ...]:
+    """Convert custom fields."""
+    found: tuple[CustomField, ...] = as_tuple(given)
+    return found
 
 
 @attrs.frozen(kw_only=True)

@@ -59,7 +59,7 @@ async def test_labels_are_taken_off_whatever_devices_of_the_account_bear_them(
     stranger = thingspace_simulator.devices[-1]
     for device in (first, second, stranger):
         device.labels = [wired(VIN), wired(OWNER)]
-    await thingspace_session.devices.labels.remove(ACCOUNT, (OWNER,))
+    await thingspace_session.devices.labels.remove(ACCOUNT, [OWNER])
     received = thingspace_simulator.received[-1]
     assert (received.method, received.path, received.body) == ("DELETE", PATH, b"")
     assert set(received.query) == {"accountName", "LabelList"}
@@ -102,7 +102,7 @@ def test_more_than_fifty_labels_are_refused_unsent() -> None:
     [
         ((), "LabelList: labels must hold 1 DeviceLabel or more, not 0"),
         (MANY, "LabelList: labels may hold 50 DeviceLabel, not 51"),
-        ([VIN], "LabelList: labels must be a tuple of DeviceLabel, not list"),
+        (VIN, "LabelList: labels must be a tuple of DeviceLabel, not DeviceLabel"),
         (("VIN",), "LabelList: labels must hold DeviceLabel only, not str"),
     ],
 )

@@ -88,7 +88,8 @@ async def wrong_devices(session: Session) -> None:
     for _ in session.devices.list():  # type: ignore[attr-defined]
         pass
     DeviceId("990013907835573", "imei")  # type: ignore[call-arg]
-    AccountDeviceListRequest(custom_fields=[CustomField(key="CustomField1", value="x")])  # type: ignore[arg-type]
+    AccountDeviceListRequest(custom_fields=[CustomField(key="CustomField1", value="x")])
+    AccountDeviceListRequest(custom_fields=["x"])  # type: ignore[list-item]
 
 
 async def options(session: Session) -> None:

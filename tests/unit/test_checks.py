@@ -492,7 +492,13 @@ def test_several_identifiers_of_one_device_stay_together_and_in_order() -> None:
     ids=range(14),
 )
 def test_what_says_nothing_about_devices_is_refused_by_its_type(given: Any, said: str) -> None:
-    assert suspension(given) == f"Suspension: devices {said}"
+    hint = "; write [DeviceId.imei('…')], or another identifier, in a list"
+    assert suspension(given).removesuffix(hint) == f"Suspension: devices {said}"
+
+
+def test_what_is_no_device_gets_told_how_to_write_one() -> None:
+    assert "write [DeviceId.imei('…')]" in suspension(["990013907835573"])
+    assert "write [DeviceId.imei('…')]" in suspension(IMEI)
 
 
 def test_what_a_request_holds_cannot_be_changed_through_what_it_was_made_of() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from thingspace_async import _checks
-from thingspace_async._types import CustomField, DeviceIds, to_devices
+from thingspace_async._types import CustomField, DeviceIds, to_custom_fields, to_devices
 
 __all__ = ["ChosenDevices", "FilteredDevices", "ServedDevices"]
 
@@ -30,7 +30,9 @@ class FilteredDevices(ChosenDevices):
 
     group_name: str | None = attrs.field(default=None, validator=_checks.text)
     """Only devices of this group; not together with `devices`."""
-    custom_fields: tuple[CustomField, ...] | None = attrs.field(default=None, validator=_checks.custom_fields)
+    custom_fields: tuple[CustomField, ...] | None = attrs.field(
+        default=None, converter=attrs.converters.optional(to_custom_fields), validator=_checks.custom_fields
+    )
     """Only devices with all of these; not together with `devices`."""
 
 

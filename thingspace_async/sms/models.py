@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from thingspace_async import _checks
-from thingspace_async._types import CustomField, DeviceId, OpenEnum, identifier_of, to_device_ids
+from thingspace_async._types import CustomField, DeviceId, OpenEnum, identifier_of, to_custom_fields, to_device_ids
 from thingspace_async.errors import InvalidRequest
 
 __all__ = ["SmsEncoding", "SmsEventHistoryRequest", "SmsMessage", "SmsMessagesQueryResult", "SmsSendRequest"]
@@ -48,7 +48,9 @@ class SmsSendRequest:
     group_name: str | None = attrs.field(default=None, validator=_checks.text)
     """Only devices of this group; not together with `device_ids`, as the next two."""
     service_plan: str | None = attrs.field(default=None, validator=_checks.text)
-    custom_fields: tuple[CustomField, ...] | None = attrs.field(default=None, validator=_checks.custom_fields)
+    custom_fields: tuple[CustomField, ...] | None = attrs.field(
+        default=None, converter=attrs.converters.optional(to_custom_fields), validator=_checks.custom_fields
+    )
     data_encoding: SmsEncoding | None = attrs.field(default=None, converter=to_encoding, validator=_checks.text)
     """None is `7-bit`."""
     time_to_live: str | None = attrs.field(default=None, validator=_checks.text)

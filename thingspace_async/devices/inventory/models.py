@@ -17,6 +17,7 @@ from thingspace_async._types import (
     ExtendedAttribute,
     OpenEnum,
     identifier_of,
+    to_custom_fields,
     to_device_ids,
     to_devices,
 )
@@ -93,7 +94,9 @@ class AccountDeviceListRequest:
     )
     current_state: str | None = attrs.field(default=None, validator=_checks.text)
     """`active`, `suspend`, `deactive`, `preactive`, or a custom state of the account."""
-    custom_fields: tuple[CustomField, ...] = attrs.field(default=(), validator=_checks.custom_fields)
+    custom_fields: tuple[CustomField, ...] = attrs.field(
+        default=(), converter=to_custom_fields, validator=_checks.custom_fields
+    )
     earliest: datetime | None = attrs.field(default=None, validator=_checks.zoned)
     """Added to the account not before; needs a time zone."""
     latest: datetime | None = attrs.field(default=None, validator=_checks.zoned)
@@ -169,7 +172,9 @@ class AddDevicesRequest:
     """A 4G device with its IMEI and ICCID, in that order."""
     account_name: str | None = attrs.field(default=None, validator=_checks.text)
     """May be left out by a user who has one account only."""
-    custom_fields: tuple[CustomField, ...] = attrs.field(default=(), validator=_checks.custom_fields)
+    custom_fields: tuple[CustomField, ...] = attrs.field(
+        default=(), converter=to_custom_fields, validator=_checks.custom_fields
+    )
     """What to write on each of them."""
     group_name: str | None = attrs.field(default=None, validator=_checks.text)
     """The group to put them into; without it, the account's default one."""
@@ -315,7 +320,9 @@ class DevicePrlListRequest:
     """One identifier for each device."""
     account_name: str | None = attrs.field(default=None, validator=_checks.text)
     """Alone, it means all devices of the account."""
-    custom_fields: tuple[CustomField, ...] | None = attrs.field(default=None, validator=_checks.custom_fields)
+    custom_fields: tuple[CustomField, ...] | None = attrs.field(
+        default=None, converter=attrs.converters.optional(to_custom_fields), validator=_checks.custom_fields
+    )
     """Only devices with all of these; not together with `device_ids`."""
     group_name: str | None = attrs.field(default=None, validator=_checks.text)
     """Only devices of this group; not together with `device_ids`."""
@@ -415,7 +422,9 @@ class GlobalDeviceListRequest:
 class CustomFieldsUpdateRequest(ServedDevices):
     """Custom fields to write on `devices`, or on those that match the rest; never both."""
 
-    custom_fields_to_update: tuple[CustomField, ...] = attrs.field(default=(), validator=_checks.custom_fields)
+    custom_fields_to_update: tuple[CustomField, ...] = attrs.field(
+        default=(), converter=to_custom_fields, validator=_checks.custom_fields
+    )
     """What to write; the fields that are not named stay as they are."""
 
 

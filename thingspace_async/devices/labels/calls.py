@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import NoneType
 from typing import Final
 
@@ -45,7 +46,7 @@ class Labels(Namespace):
         """
         return await self._send(ADD, request)
 
-    async def remove(self, account_name: str, labels: tuple[DeviceLabel, ...]) -> Accepted:
+    async def remove(self, account_name: str, labels: Iterable[DeviceLabel]) -> Accepted:
         """Take up to 50 labels off the devices of an account that bear them.
 
         The result arrives later on CarrierService. Raises InvalidRequest for no label and for more than 50.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import attrs
 
 from thingspace_async import _checks
 from thingspace_async._codec import wire
-from thingspace_async._types import DeviceIds, to_devices
+from thingspace_async._types import DeviceIds, as_tuple, to_devices
 
 __all__ = ["AccountLabels", "AssociateLabelRequest", "DeviceLabel", "LabelList"]
 
@@ -25,13 +26,21 @@ class DeviceLabel:
     """The platform's page says 50 characters at most."""
 
 
+def to_labels(given: Iterable[DeviceLabel]) -> tuple[DeviceLabel, ...]:
+    """Convert labels."""
+    found: tuple[DeviceLabel, ...] = as_tuple(given)
+    return found
+
+
 @attrs.frozen(kw_only=True)
 class AccountLabels:
     """Labels, and the devices that are to bear them."""
 
     devices: tuple[DeviceIds, ...] = attrs.field(converter=to_devices, validator=_checks.devices())
     """The platform's page knows EIDs alone here."""
-    label: tuple[DeviceLabel, ...] = attrs.field(default=(), validator=_checks.instances(DeviceLabel, most=_MOST))
+    label: tuple[DeviceLabel, ...] = attrs.field(
+        default=(), converter=to_labels, validator=_checks.instances(DeviceLabel, most=_MOST)
+    )
     """At most 50."""
 
 
@@ -48,6 +57,6 @@ class LabelList:
     """Labels to take off the devices that bear them."""
 
     labels: tuple[DeviceLabel, ...] = attrs.field(
-        metadata=wire("deviceIds"), validator=_checks.instances(DeviceLabel, least=1, most=_MOST)
+        metadata=wire("deviceIds"), converter=to_labels, validator=_checks.instances(DeviceLabel, least=1, most=_MOST)
     )
     """At most 50. What the documents call it on the wire does not say so, but it holds labels."""

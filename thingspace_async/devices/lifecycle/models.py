@@ -9,7 +9,7 @@ import attrs
 
 from thingspace_async import _checks
 from thingspace_async._models import PlaceOfUse
-from thingspace_async._types import CustomField, DeviceId, DeviceIds, to_device_ids, to_devices
+from thingspace_async._types import CustomField, DeviceId, DeviceIds, to_custom_fields, to_device_ids, to_devices
 from thingspace_async.devices._models import FilteredDevices, ServedDevices
 
 __all__ = [
@@ -47,7 +47,9 @@ class ActivateRequest:
     """The pool that their addresses come from; the account's default pool without it."""
     carrier_name: str | None = attrs.field(default=None, validator=_checks.text)
     cost_center_code: str | None = attrs.field(default=None, validator=_checks.text)
-    custom_fields: tuple[CustomField, ...] = attrs.field(default=(), validator=_checks.custom_fields)
+    custom_fields: tuple[CustomField, ...] = attrs.field(
+        default=(), converter=to_custom_fields, validator=_checks.custom_fields
+    )
     """To be written on the devices."""
     group_name: str | None = attrs.field(default=None, validator=_checks.text)
     """The group that they are put into."""
@@ -146,7 +148,9 @@ class DeviceFilterWithoutAccount:
 
     group_name: str | None = attrs.field(default=None, validator=_checks.text)
     service_plan: str | None = attrs.field(default=None, validator=_checks.text)
-    custom_fields: tuple[CustomField, ...] | None = attrs.field(default=None, validator=_checks.custom_fields)
+    custom_fields: tuple[CustomField, ...] | None = attrs.field(
+        default=None, converter=attrs.converters.optional(to_custom_fields), validator=_checks.custom_fields
+    )
 
     def __attrs_post_init__(self) -> None:
         _checks.any_of(self, *(field.name for field in attrs.fields(type(self))))
@@ -188,7 +192,9 @@ class GoToStateRequest:
     """`restricted` or `unrestricted`: whether devices with static public addresses may use the whole internet."""
     sku_number: str | None = attrs.field(default=None, validator=_checks.text)
     """The type of all devices of the request, in place of their IMEIs."""
-    custom_fields: tuple[CustomField, ...] = attrs.field(default=(), validator=_checks.custom_fields)
+    custom_fields: tuple[CustomField, ...] = attrs.field(
+        default=(), converter=to_custom_fields, validator=_checks.custom_fields
+    )
     """To be written on the devices."""
     ip_address: str | None = attrs.field(default=None, validator=_checks.text)
     group_name: str | None = attrs.field(default=None, validator=_checks.text)
@@ -212,7 +218,9 @@ class MoveDeviceRequest:
     """At most 10,000, all of them active and of one account."""
     filter: DeviceFilter | None = attrs.field(default=None, validator=_checks.instance(DeviceFilter))
     """Not together with `devices`; its account is the one that they belong to now."""
-    custom_fields: tuple[CustomField, ...] = attrs.field(default=(), validator=_checks.custom_fields)
+    custom_fields: tuple[CustomField, ...] = attrs.field(
+        default=(), converter=to_custom_fields, validator=_checks.custom_fields
+    )
     """To be written on the devices, which otherwise keep what they have where that is possible."""
     group_name: str | None = attrs.field(default=None, validator=_checks.text)
     """The new account's group that they are put into."""

@@ -10,7 +10,7 @@ import attrs
 from thingspace_async import _checks
 from thingspace_async._codec import wire
 from thingspace_async._types import DeviceId, DeviceIds, ExtendedAttribute, to_device_ids, to_devices
-from thingspace_async.devices.labels.models import DeviceLabel
+from thingspace_async.devices.labels.models import DeviceLabel, to_labels
 
 __all__ = [
     "AggregateUsageRequest",
@@ -91,7 +91,9 @@ class DeviceAggregateUsageListRequest:
         default=None, converter=attrs.converters.optional(to_device_ids), validator=_checks.device_ids()
     )
     label: tuple[DeviceLabel, ...] | None = attrs.field(
-        default=None, validator=_checks.instances(DeviceLabel, least=1, most=_MOST_LABELS)
+        default=None,
+        converter=attrs.converters.optional(to_labels),
+        validator=_checks.instances(DeviceLabel, least=1, most=_MOST_LABELS),
     )
     """At most 50."""
     account_name: str | None = attrs.field(default=None, validator=_checks.text)
@@ -109,7 +111,9 @@ class BilledUsageLabels:
 
     # An object with a list in it, as the SDKs have it; the page on billed usage has the list alone.
     labels: tuple[DeviceLabel, ...] = attrs.field(
-        metadata=wire("deviceIds"), validator=_checks.instances(DeviceLabel, least=1, most=_MOST_BILLED)
+        metadata=wire("deviceIds"),
+        converter=to_labels,
+        validator=_checks.instances(DeviceLabel, least=1, most=_MOST_BILLED),
     )
     """At most 2,000, or 100 as the SDKs say. What it is called on the wire does not say so, but it holds labels."""
 
