@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import ipaddress
 import os
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -12,7 +11,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from thingspace_async._checks import fault_of_text
+from thingspace_async._checks import fault_of_text, is_loopback
 from thingspace_async._operation import Server
 from thingspace_async._types import Secret
 from thingspace_async.errors import ConfigurationError
@@ -86,16 +85,9 @@ def _checked_url(url: str, what: str = "the base URL") -> str:
         raise ConfigurationError(f"environment: {what} must look like https://host")
     if parts.username is not None or "?" in url or "#" in url:
         raise ConfigurationError(f"environment: {what} must hold no user, query or fragment")
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         raise ConfigurationError(f"environment: http would send tokens in clear to {host}; use https")
     return url.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 _PATHS: Final[Mapping[Server, str]] = {
@@ -170,7 +162,7 @@ class Environment:
     @property
     def is_loopback(self) -> bool:
         """Whether all of its servers are this machine."""
-        return all(_is_loopback(urlsplit(base).hostname or "") for base in self.bases.values())
+        return all(is_loopback(urlsplit(base).hostname or "") for base in self.bases.values())
 
 
 Environment.production = Environment(

@@ -9,7 +9,7 @@ import pytest
 
 from tests.simulator.api import ACCOUNT, Api
 from thingspace_async.simulator import Assumptions
-from thingspace_async.simulator.state import DeviceFault, Work
+from thingspace_async.simulator.late import DeviceFault, Work
 
 NAME = "0000123456-00001"
 UNEXPECTED = (400, "UnifiedWebService.REQUEST_FAILED.UnexpectedError")

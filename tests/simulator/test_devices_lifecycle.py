@@ -12,7 +12,7 @@ import pytest
 from tests.simulator.api import Api, Reply
 from thingspace_async.simulator import Assumptions
 from thingspace_async.simulator.fleet import Device
-from thingspace_async.simulator.state import LateRequest
+from thingspace_async.simulator.late import LateRequest
 
 Serve = Callable[..., Awaitable[Api]]
 

@@ -48,7 +48,7 @@ async def finish(api: Api, reply: Reply) -> list[Any]:
 async def listed(api: Api, device: Device, **more: str) -> list[Any]:
     body = {"accountName": ACCOUNT, "devices": [named(device)], **more}
     (found,) = await finish(api, await api.send("POST", f"{PATH}/monitors", json=body))
-    return list(found)
+    return list(found["monitors"])
 
 
 async def test_each_device_gets_a_monitor_of_its_own_that_is_listed(api: Api) -> None:

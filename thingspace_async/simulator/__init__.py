@@ -9,6 +9,7 @@ It reads and writes plain JSON, never through the client's codec, so that both c
 
 from thingspace_async.simulator.assumptions import Assumptions
 from thingspace_async.simulator.clock import Clock
+from thingspace_async.simulator.deliveries import Attempt, Delivery, DeliveryFaults
 from thingspace_async.simulator.faults import (
     Cut,
     Delay,
@@ -28,9 +29,12 @@ from thingspace_async.simulator.wire import Received
 
 __all__ = [
     "Assumptions",
+    "Attempt",
     "Clock",
     "Cut",
     "Delay",
+    "Delivery",
+    "DeliveryFaults",
     "Device",
     "Drip",
     "Expire",

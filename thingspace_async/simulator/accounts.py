@@ -18,8 +18,8 @@ from thingspace_async.accounts.calls import (
     STATES_AND_SERVICES,
 )
 from thingspace_async.simulator.fleet import PLAN_CODES
+from thingspace_async.simulator.late import LateRequest
 from thingspace_async.simulator.reading import next_of
-from thingspace_async.simulator.state import LateRequest
 from thingspace_async.simulator.wire import Answer, Call, Handler, unexpected
 
 __all__ = ["HANDLERS"]

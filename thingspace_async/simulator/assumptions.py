@@ -37,6 +37,9 @@ class Assumptions:
     """2.4: the code for a locked user."""
     registering_replaces_listener: bool = True
     """3.2: a listener that is registered again replaces the one before, rather than being refused."""
+    capitalised_kinds: bool = True
+    """3.4: messages spell the kinds of identifiers `Iccid`, `Imei`, as the samples of failures do, rather than as
+    answers or the request spell them."""
     request_time: timedelta = timedelta(seconds=60)
     """3.5: how long a request takes whose result arrives later; documented are minutes, up to 12 hours."""
     failed_request_status: str = "Failed"

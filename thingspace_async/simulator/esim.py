@@ -29,8 +29,8 @@ from thingspace_async.esim.calls import (
     SUSPEND_DEVICE,
 )
 from thingspace_async.simulator.fleet import Device, Event, Profile
+from thingspace_async.simulator.late import DeviceFault, Work
 from thingspace_async.simulator.reading import Chosen, check_count, chosen_devices, named_device, objects_of
-from thingspace_async.simulator.state import DeviceFault, Work
 from thingspace_async.simulator.wire import Answer, Call, Handler, optional, required, unexpected
 
 __all__ = ["HANDLERS"]

@@ -16,8 +16,9 @@ import attrs
 from thingspace_async._operation import Operation
 from thingspace_async.reachability.calls import MONITOR, MONITORS, STATUS, STOP
 from thingspace_async.simulator.fleet import Device
+from thingspace_async.simulator.late import DeviceFault, Work
 from thingspace_async.simulator.reading import Chosen, chosen_devices, moment_of, named_device
-from thingspace_async.simulator.state import DeviceFault, Monitor, Work
+from thingspace_async.simulator.state import REACHABILITY_SERVICE, Monitor
 from thingspace_async.simulator.wire import Answer, Call, Handler, optional, refuse, required, unexpected
 
 __all__ = ["HANDLERS"]
@@ -35,14 +36,21 @@ def monitor(call: Call) -> Answer:
     required(wanted, "monitorExpirationTime", str)
     expires = _expiry_of(call, wanted, "monitorExpirationTime")
 
+    request_id = str(uuid.uuid4())
+
     def begin(device: Device, device_ids: Ids) -> dict[str, Any]:
         name = str(uuid.uuid4())
         call.platform.monitors[name] = Monitor(
-            account_name=account_name, device_ids=device_ids, device=device, monitor_type=monitor_type, expires=expires
+            account_name=account_name,
+            request_id=request_id,
+            device_ids=device_ids,
+            device=device,
+            monitor_type=monitor_type,
+            expires=expires,
         )
         return {"monitorId": name, "reachable": device.connected}
 
-    return _accept(call, account_name, _work(account_name, _chosen(call, wanted), begin))
+    return _accept(call, account_name, _work(account_name, _chosen(call, wanted), begin), request_id)
 
 
 def stop(call: Call) -> Answer:
@@ -62,11 +70,11 @@ def stop(call: Call) -> Answer:
             raise DeviceFault("400", "There is no such monitor.")
         del call.platform.monitors[name]
 
-    def end_all(device: Device, _: Ids) -> list[str]:
+    def end_all(device: Device, _: Ids) -> dict[str, Any]:
         ended = list(call.platform.active_monitors(device))
         for name in ended:
             del call.platform.monitors[name]
-        return ended
+        return {"monitorIds": ended}
 
     work = _work(account_name, devices, end_all)
     for name in names:
@@ -102,12 +110,13 @@ def list_monitors(call: Call) -> Answer:
     # The platform's page has the one name, its SDKs have the other.
     monitor_type = optional(wanted, "requestType", str) or optional(wanted, "monitorType", str)
 
-    def find(device: Device, _: Ids) -> list[dict[str, str]]:
-        return [
+    def find(device: Device, _: Ids) -> dict[str, Any]:
+        found = [
             {"monitorId": name, "requestType": one.monitor_type, "monitorExpirationTime": one.expires.isoformat()}
             for name, one in call.platform.active_monitors(device).items()
             if monitor_type in (None, one.monitor_type)
         ]
+        return {"monitors": found}
 
     return _accept(call, account_name, _work(account_name, _chosen(call, wanted), find))
 
@@ -132,9 +141,11 @@ def _work(account_name: str, devices: list[Chosen], do: Callable[[Device, Ids], 
     return [Work(one.device_ids, partial(carry_out, one)) for one in devices]
 
 
-def _accept(call: Call, account_name: str, work: list[Work]) -> Answer:
-    request_id = call.platform.accept(work, account_name=account_name, service="DiagnosticsService")
-    return Answer(200, {"requestId": request_id})
+def _accept(call: Call, account_name: str, work: list[Work], request_id: str | None = None) -> Answer:
+    accepted = call.platform.accept(
+        work, account_name=account_name, service=REACHABILITY_SERVICE, request_id=request_id
+    )
+    return Answer(200, {"requestId": accepted})
 
 
 HANDLERS: Final[Mapping[Operation[Any, Any], Handler]] = {

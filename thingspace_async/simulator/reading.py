@@ -10,7 +10,7 @@ from typing import Any, Final
 import attrs
 
 from thingspace_async.simulator.fleet import Device, Group
-from thingspace_async.simulator.state import DeviceFault
+from thingspace_async.simulator.late import DeviceFault
 from thingspace_async.simulator.wire import Call, Refusal, optional, refuse, required, unexpected
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from functools import partial
 from types import TracebackType
@@ -29,6 +29,7 @@ from thingspace_async.simulator import (
     sms,
 )
 from thingspace_async.simulator.assumptions import Assumptions
+from thingspace_async.simulator.courier import Courier
 from thingspace_async.simulator.faults import Faults, Stage
 from thingspace_async.simulator.state import START, Platform
 from thingspace_async.simulator.wire import Answer, Call, Received
@@ -50,7 +51,8 @@ class Simulator(Platform):
                 ...
 
     Everything follows from `seed` but tokens and passwords that are reset. `port` 0 takes a free one. Closed, it can be
-    started again at the same URL, and knows everything still.
+    started again at the same URL, and knows everything still. It posts callbacks to listeners on this machine, and on
+    no other but the `callback_hosts`.
     """
 
     def __init__(
@@ -63,11 +65,14 @@ class Simulator(Platform):
         port: int = 0,
         start: datetime = START,
         assumptions: Assumptions = Assumptions(),  # noqa: B008 - it is frozen
+        callback_hosts: Collection[str] = (),
     ) -> None:
         super().__init__(devices=devices, account_name=account_name, seed=seed, start=start, assumptions=assumptions)
         self._host = host
         self._port = port
         self._runner: web.AppRunner | None = None
+        self._callback_hosts = callback_hosts
+        self._courier: Courier | None = None
         self._connections: set[asyncio.Task[Any]] = set()
         self._handlers = {operation: handler for room in _ROOMS for operation, handler in room.HANDLERS.items()}
         self._counts: Counter[str] = Counter()
@@ -105,16 +110,18 @@ class Simulator(Platform):
             raise
         self._port = runner.addresses[0][1]
         LOCKOUT.forget_host(urlsplit(self.url).netloc)  # What an earlier simulator refused here, this one may accept.
+        self._courier = Courier(self, self._callback_hosts)
         return self
 
     async def close(self) -> None:
         """Stop listening, and end at once whatever is under way; closing twice does nothing more."""
         runner, self._runner = self._runner, None
-        if runner is None:
+        courier, self._courier = self._courier, None
+        if runner is None or courier is None:
             return
         for site in tuple(runner.sites):
             await site.stop()
-        tasks = tuple(self._connections)
+        tasks = (*self._connections, courier.task)
         for task in tasks:
             task.cancel()
         for connection in runner.server.connections if runner.server else ():
@@ -123,6 +130,20 @@ class Simulator(Platform):
                 connection.transport.abort()
         await asyncio.gather(*tasks, return_exceptions=True)
         await runner.cleanup()
+        courier.check()
+
+    async def delivered(self, timeout: float = 30.0) -> None:  # noqa: ASYNC109 - callers expect it
+        """Wait until each message that is due, at the simulated time, was sent and answered or has found no listener.
+
+        What failed is due again five minutes later: move the clock. Raises TimeoutError after so many real seconds.
+        """
+        if self._courier is None:
+            raise RuntimeError("the simulator sends nothing before it is started: `async with Simulator() as cloud`")
+        try:
+            async with asyncio.timeout(timeout):
+                await self._courier.quiet()
+        except TimeoutError:
+            raise TimeoutError(f"after {timeout:g} s, messages to listeners are still under way") from None
 
     async def __aenter__(self) -> Self:
         return await self.start()
@@ -154,7 +175,12 @@ class Simulator(Platform):
             call = Call(platform=self, received=received, path=dict(request.match_info))
             stage = Stage(request=request, platform=self, process=partial(answer, call))
             fault = None if operation is None else self.faults.take(operation)
+            accepted = len(self.late_requests)
             response = stage.process().response() if fault is None else await fault.play(stage)
+            # Only a request waits for its messages: their listener may well make calls that don't.
+            if self.delivery_faults.early and len(self.late_requests) > accepted:
+                with contextlib.suppress(TimeoutError):
+                    await self.delivered()
             if response is not None:
                 received.status = response.status
                 return response

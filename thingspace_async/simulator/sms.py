@@ -8,8 +8,9 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from thingspace_async._operation import Operation
+from thingspace_async.simulator.late import DeviceFault, Work
 from thingspace_async.simulator.reading import Chosen, choose, find_device, identified_devices, moment_of, next_of
-from thingspace_async.simulator.state import DeviceFault, QueuedSms, Work
+from thingspace_async.simulator.state import SMS_SERVICE, QueuedSms
 from thingspace_async.simulator.wire import Answer, Call, Handler, optional, refuse, required
 from thingspace_async.sms.calls import EVENT_HISTORY, QUEUED, SEND, START_CALLBACKS
 
@@ -26,8 +27,8 @@ def send(call: Call) -> Answer:
     account_name = call.check_account(required(wanted, "accountName", str))
     text = _text_of(wanted)
     _, chosen = choose(call, wanted, listed="deviceIds", find=identified_devices)
-    work = [Work(one.device_ids, partial(_deliver, account_name, one, text)) for one in chosen]
-    request_id = call.platform.accept(work, account_name=account_name, service="EnhancedConnectivityService")
+    work = [Work(one.device_ids, partial(_deliver, account_name, one, text), _RECEIVED) for one in chosen]
+    request_id = call.platform.accept(work, account_name=account_name, service=SMS_SERVICE)
     return Answer(200, {"requestId": request_id})
 
 
@@ -40,11 +41,20 @@ def _text_of(wanted: Mapping[str, Any]) -> str:
     return text
 
 
-def _deliver(account_name: str, chosen: Chosen, text: str) -> None:
+def _confirmation(text: str) -> dict[str, object]:
+    # The member's names are known, its texts are not (protocol.md 3.4).
+    return {"smsDeliveryResponse": {"confirmation": text}}
+
+
+_RECEIVED: Final = ("SMSDeliveryConfirmation", _confirmation("Received"))
+
+
+def _deliver(account_name: str, chosen: Chosen, text: str) -> dict[str, object]:
     device = chosen.existing(account_name)
     if device.state != "active":
         raise DeviceFault("UnifiedWebService.INPUT_INVALID.DeviceState.Invalid", "The device is not active.")
     device.texts.append(text)
+    return _confirmation("Sent")
 
 
 def list_queued(call: Call) -> Answer:
@@ -72,21 +82,23 @@ def _as_json(message: QueuedSms) -> dict[str, Any]:
 
 def start_callbacks(call: Call) -> Answer:
     """Send what is queued to the listener, if there is one."""
-    account_name = call.check_account(call.path["account_name"])
-    if "EnhancedConnectivityService" in call.platform.listeners[account_name]:
-        call.platform.queued_sms[account_name].clear()
+    account_name, platform = call.check_account(call.path["account_name"]), call.platform
+    if SMS_SERVICE in platform.listeners[account_name]:
+        for message in platform.queued_sms.pop(account_name, ()):
+            platform.send_sms(account_name, message)
     return Answer(200, {"success": True})
 
 
 def list_events(call: Call) -> Answer:
     """Accept a request for the messages to and from a device."""
     wanted = call.document()
-    device = find_device(call, required(wanted, "deviceId", dict))
+    device_id = required(wanted, "deviceId", dict)
+    device = find_device(call, device_id)
     for name in ("earliest", "latest"):
         moment_of(wanted, name)
-    return Answer(
-        200, {"requestId": call.platform.accept((), account_name=device.account_name, service="DeviceService")}
-    )
+    work = [Work([device_id], lambda: None)]
+    request_id = call.platform.accept(work, account_name=device.account_name, service="DeviceService")
+    return Answer(200, {"requestId": request_id})
 
 
 HANDLERS: Final[Mapping[Operation[Any, Any], Handler]] = {

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import random
 import secrets
 import string
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import attrs
 
 from thingspace_async._environment import Credentials
 from thingspace_async.simulator.assumptions import Assumptions
 from thingspace_async.simulator.clock import Clock
+from thingspace_async.simulator.deliveries import Delivery, DeliveryFaults, Outbox, message_of
 from thingspace_async.simulator.fleet import Device, Fleet
+from thingspace_async.simulator.late import DeviceFault, LateRequest, Work
 
 __all__ = [
-    "DeviceFault",
-    "LateRequest",
     "LiveSession",
     "Monitor",
     "Platform",
     "QueuedSms",
     "User",
-    "Work",
     "random_password",
 ]
+
+SMS_SERVICE: Final = "EnhancedConnectivityService"
+REACHABILITY_SERVICE: Final = "DiagnosticsService"
 
 START: Final = datetime(2026, 1, 15, 12, tzinfo=UTC)
 """When simulated time begins, so that a simulator's dates are the same every time."""
@@ -38,6 +42,7 @@ _STRIKES: Final = 5
 _IDLE: Final = timedelta(minutes=20)
 _TOKEN_LIFE: Final = timedelta(hours=1)
 _ALPHANUMERIC: Final = string.ascii_letters + string.digits
+_FAILED: Final = DeviceFault("UnifiedWebService.REQUEST_FAILED.UnexpectedError", "Unexpected error occurred.")
 
 
 def random_password() -> str:
@@ -78,48 +83,6 @@ class AccessToken:
     issued: datetime
 
 
-class DeviceFault(Exception):
-    """Raised by the work on a device that the platform refuses after it has accepted the request."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code)
-        self.code = code
-        self.message = message
-
-
-@attrs.frozen
-class Work:
-    """What a request does to one device when its time comes."""
-
-    device_ids: list[dict[str, str]]
-    """The device as the request named it."""
-    do: Callable[[], object]
-    """Does it and returns what its callback has to tell, or raises DeviceFault."""
-
-
-@attrs.define
-class LateRequest:
-    """A request whose result arrives later."""
-
-    account_name: str
-    done: datetime
-    """When its result is there."""
-    service: str
-    """The callback service that its result goes to."""
-    work: tuple[Work, ...] = ()
-    fails: bool = False
-    """Whether it fails whatever its work does."""
-    faults: list[DeviceFault | None] | None = None
-    """What became of each piece of work; None before it is done."""
-    results: list[object] = attrs.field(factory=list[object])
-    """What each piece of work returned, for its callback to tell; None where it was refused."""
-
-    @property
-    def failed(self) -> bool:
-        """Whether it failed, for one of its devices at least."""
-        return self.fails or any(fault is not None for fault in self.faults or ())
-
-
 @attrs.frozen(kw_only=True)
 class QueuedSms:
     """A message that a device has sent and nobody has acknowledged."""
@@ -136,6 +99,8 @@ class Monitor:
     """A watch on whether a device can be reached."""
 
     account_name: str
+    request_id: str
+    """The request that began it."""
     device_ids: list[dict[str, str]]
     """The device as the request named it."""
     device: Device
@@ -153,7 +118,7 @@ class Platform:
         self.account_name = account_name
         self.assumptions = assumptions
         self.seed = seed
-        self.clock: Clock = Clock(start, self.settle)
+        self.clock: Clock = Clock(start, self._catch_up)
         self.accounts: set[str] = {account_name}
         self.devices: Fleet = Fleet(seed, start)
         """The devices of all accounts. What is set on one is what the platform answers from then on."""
@@ -168,6 +133,9 @@ class Platform:
         self.sessions: dict[str, LiveSession] = {}
         """By token; clear it and the platform knows none of them."""
         self.late_requests: dict[str, LateRequest] = {}
+        self._pending: list[tuple[datetime, int, str, LateRequest]] = []
+        """The requests that are not carried out, soonest first: when, in which order, which id."""
+        self._request_numbers = itertools.count()
         self.listeners: defaultdict[str, dict[str, dict[str, str]]] = defaultdict(dict)
         """The callback listeners of each account, by the name of their service, as they are listed."""
         self.queued_sms: defaultdict[str, list[QueuedSms]] = defaultdict(list)
@@ -175,6 +143,9 @@ class Platform:
         self._sms_numbers = itertools.count(1)
         self.monitors: dict[str, Monitor] = {}
         """Of reachability, by id; `active_monitors` leaves out those that have expired."""
+        self.deliveries: list[Delivery] = []
+        """What was, or is to be, sent to listeners, oldest first; it may be cleared."""
+        self.outbox: Outbox = Outbox(self.clock, seed)
         self._access_token: AccessToken | None = None
 
     @property
@@ -276,21 +247,19 @@ class Platform:
         service: str = "CarrierService",
         time: timedelta | None = None,
         fails: bool = False,
+        request_id: str | None = None,
     ) -> str:
         """Accept a request that is carried out later, `assumptions.request_time` from now; return its id."""
-        request_id = str(uuid.uuid4())
-        done = self.clock.now() + (self.assumptions.request_time if time is None else time)
-        self.late_requests[request_id] = LateRequest(
-            account_name or self.account_name, done, service, tuple(work), fails
-        )
-        return request_id
-
-    def receive_sms(self, device: Device, text: str) -> None:
-        """Have a device send an SMS message, which waits in its account's queue until it is acknowledged."""
-        number = next(self._sms_numbers)
-        self.queued_sms[device.account_name].append(
-            QueuedSms(number=number, device_ids=device.device_ids, text=text, sent=self.clock.now())
-        )
+        name = request_id or str(uuid.uuid4())
+        wait = self.assumptions.request_time if time is None else time
+        if self.delivery_faults.early:
+            wait = max(timedelta(), wait - self.assumptions.request_time)
+        done = self.clock.now() + wait
+        request = LateRequest(account_name or self.account_name, done, service, tuple(work), fails)
+        self.late_requests[name] = request
+        heapq.heappush(self._pending, (done, next(self._request_numbers), name, request))
+        self.outbox.on_change()
+        return name
 
     def active_monitors(self, device: Device) -> dict[str, Monitor]:
         """Return the monitors of a device that have neither expired nor been stopped."""
@@ -298,17 +267,103 @@ class Platform:
         return {name: one for name, one in self.monitors.items() if one.device is device and one.expires > now}
 
     def settle(self) -> None:
-        """Carry out the requests whose time has come; each call and each move of the clock does."""
+        """Carry out the requests whose time has come, and send what they have to tell.
+
+        Each call and each move of the clock does.
+        """
         now = self.clock.now()
-        due = [one for one in self.late_requests.values() if one.faults is None and one.done <= now]
-        for request in sorted(due, key=lambda one: one.done):
-            outcomes = [_outcome_of(work) for work in request.work]
-            request.results = [result for result, _ in outcomes]
-            request.faults = [fault for _, fault in outcomes]
+        while self._pending and self._pending[0][0] <= now:
+            _, _, request_id, request = heapq.heappop(self._pending)
+            request.carry_out()
+            self._announce(request_id, request)
 
+    def _catch_up(self) -> None:
+        self.settle()
+        self.outbox.on_change()
 
-def _outcome_of(work: Work) -> tuple[object, DeviceFault | None]:
-    try:
-        return work.do(), None
-    except DeviceFault as fault:
-        return None, fault
+    # Callbacks
+
+    @property
+    def delivery_faults(self) -> DeliveryFaults:
+        """What goes wrong with callbacks; set another one to change it."""
+        return self.outbox.faults
+
+    @delivery_faults.setter
+    def delivery_faults(self, faults: DeliveryFaults) -> None:
+        self.outbox.faults = faults
+
+    @property
+    def archived(self) -> list[Delivery]:
+        """The deliveries that no listener has taken in four attempts."""
+        return [one for one in self.deliveries if one.state == "archived"]
+
+    @property
+    def next_due(self) -> datetime | None:
+        """When a request is to be carried out or a message to be sent next; None while there is neither."""
+        request = self._pending[0][0] if self._pending else None
+        return min((moment for moment in (request, self.outbox.due) if moment is not None), default=None)
+
+    def send(
+        self,
+        account_name: str,
+        service: str,
+        message: Mapping[str, Any],
+        *,
+        due: datetime | None = None,
+        give_up: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Send a message to the listener that an account has registered for a service when it is due, or now."""
+        for _ in range(1 + (self.outbox.draw.random() < self.delivery_faults.duplicated)):
+            delivery = Delivery(
+                account_name=account_name,
+                service=service,
+                message=message,
+                due=due or self.clock.now(),
+                give_up=give_up,
+            )
+            self.deliveries.append(delivery)
+            self.outbox.put(delivery)
+
+    def _announce(self, request_id: str, request: LateRequest) -> None:
+        send = partial(self.send, request.account_name, due=request.done)
+        spare = _FAILED if request.fails else None
+        for work, result, fault in zip(request.work, request.results, request.faults or (), strict=True):
+            send(request.service, message_of(request_id, work.device_ids, result, fault or spare))
+            if work.then is not None and fault is None and not request.fails:
+                service, told = work.then
+                send(service, message_of(request_id, work.device_ids, told, None))
+        if not request.work:
+            send(request.service, message_of(request_id, [], None, spare))
+
+    def receive_sms(self, device: Device, text: str) -> None:
+        """Have a device send an SMS message, which goes to the account's listener.
+
+        Where none is registered, or none takes it, it waits in its account's queue until it is acknowledged.
+        """
+        message = QueuedSms(
+            number=next(self._sms_numbers), device_ids=device.device_ids, text=text, sent=self.clock.now()
+        )
+        if SMS_SERVICE in self.listeners[device.account_name]:
+            self.send_sms(device.account_name, message)
+        else:
+            self.queued_sms[device.account_name].append(message)
+
+    def send_sms(self, account_name: str, message: QueuedSms) -> None:
+        """Send a message from a device to the account's listener."""
+        told = {"deviceIds": message.device_ids, "smsMessage": message.text}
+        self.send(account_name, SMS_SERVICE, told, give_up=partial(self._queue, account_name, message))
+
+    def _queue(self, account_name: str, message: QueuedSms) -> None:
+        queue = self.queued_sms[account_name]
+        if message not in queue:  # As it is when it was sent twice.
+            queue.append(message)
+            queue.sort(key=lambda one: one.number)
+
+    def report_reachability(self, device: Device, *, reachable: bool) -> None:
+        """Have a device be reachable from now on, or not, and tell those who monitor that."""
+        device.connected = reachable
+        for name, one in self.active_monitors(device).items():
+            if reachable != (one.monitor_type == "LOSS_OF_CONNECTIVITY"):
+                told = {"monitorId": name, "reachable": reachable}
+                message = message_of(one.request_id, one.device_ids, told, None)
+                self.send(one.account_name, REACHABILITY_SERVICE, message)

@@ -11,8 +11,8 @@ import attrs
 
 from thingspace_async.simulator.devices.later import accept
 from thingspace_async.simulator.fleet import PLAN_CODES, Device, Event
+from thingspace_async.simulator.late import DeviceFault, Work
 from thingspace_async.simulator.reading import Chosen
-from thingspace_async.simulator.state import DeviceFault, Work
 from thingspace_async.simulator.wire import Answer, Call, optional, refuse, required
 
 __all__ = [

@@ -23,6 +23,7 @@ from thingspace_async.simulator.devices.changing import (
 )
 from thingspace_async.simulator.devices.later import first_of
 from thingspace_async.simulator.fleet import Device, spelled_as_answered
+from thingspace_async.simulator.late import DeviceFault
 from thingspace_async.simulator.reading import (
     Chosen,
     account_of,
@@ -34,7 +35,6 @@ from thingspace_async.simulator.reading import (
     named_device,
     objects_of,
 )
-from thingspace_async.simulator.state import DeviceFault
 from thingspace_async.simulator.wire import Answer, Call, Handler, optional, required, unexpected
 
 __all__ = ["HANDLERS"]

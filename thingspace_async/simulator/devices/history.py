@@ -23,8 +23,8 @@ from thingspace_async.simulator.devices.timeline import (
     spans_of,
 )
 from thingspace_async.simulator.fleet import Device, Event
+from thingspace_async.simulator.late import Work
 from thingspace_async.simulator.reading import check_count, moment_of, named_device, objects_of
-from thingspace_async.simulator.state import Work
 from thingspace_async.simulator.wire import Answer, Call, Handler, required
 
 __all__ = ["HANDLERS"]

@@ -21,7 +21,9 @@ from thingspace_async.devices.inventory.calls import (
 from thingspace_async.simulator.devices.attributes import writer_of
 from thingspace_async.simulator.devices.later import accept_each
 from thingspace_async.simulator.fleet import Device, stamp
+from thingspace_async.simulator.late import DeviceFault
 from thingspace_async.simulator.reading import (
+    Chosen,
     account_of,
     check_count,
     check_identifier,
@@ -36,7 +38,6 @@ from thingspace_async.simulator.reading import (
     objects_of,
     refuse_device,
 )
-from thingspace_async.simulator.state import DeviceFault
 from thingspace_async.simulator.wire import Answer, Call, Handler, optional, required, unexpected
 
 __all__ = ["HANDLERS"]
@@ -218,9 +219,12 @@ def request_prl_versions(call: Call) -> Answer:
     """Accept a question for Preferred Roaming Lists, of which 4G devices, as all of these are, have none."""
     document = call.document()
     account_name, chosen = choose(call, document, listed="deviceIds", find=identified_devices)
-    return accept_each(
-        call, chosen, lambda each: each.check(account_name), account_name, service="DevicePRLInformation"
-    )
+
+    def look(each: Chosen) -> dict[str, Any]:
+        each.check(account_name)
+        return {"prlInformationResponse": {}}
+
+    return accept_each(call, chosen, look, account_name, service="DevicePRLInformation")
 
 
 def diagnose(call: Call) -> Answer:

@@ -12,8 +12,8 @@ from thingspace_async._operation import Operation
 from thingspace_async.devices.labels.calls import ADD, REMOVE
 from thingspace_async.simulator.devices.later import accept_each
 from thingspace_async.simulator.fleet import Device
+from thingspace_async.simulator.late import Work
 from thingspace_async.simulator.reading import Chosen, chosen_devices, objects_of
-from thingspace_async.simulator.state import Work
 from thingspace_async.simulator.wire import Answer, Call, Handler, required, unexpected
 
 __all__ = ["HANDLERS"]

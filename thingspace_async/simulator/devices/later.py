@@ -7,8 +7,8 @@ from datetime import datetime
 from functools import partial
 
 from thingspace_async.simulator.fleet import Device
+from thingspace_async.simulator.late import Work
 from thingspace_async.simulator.reading import Chosen
-from thingspace_async.simulator.state import Work
 from thingspace_async.simulator.wire import Answer, Call, unexpected
 
 __all__ = ["accept", "accept_each", "first_of"]

@@ -25,8 +25,8 @@ from thingspace_async.simulator.devices.changing import (
 )
 from thingspace_async.simulator.devices.questions import check_upload, suspension_of
 from thingspace_async.simulator.fleet import Device
+from thingspace_async.simulator.late import DeviceFault
 from thingspace_async.simulator.reading import Chosen, account_of, choose, chosen_devices, named_device
-from thingspace_async.simulator.state import DeviceFault
 from thingspace_async.simulator.wire import Answer, Call, Handler, optional, required, unexpected
 
 __all__ = ["HANDLERS"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from functools import partial
 from heapq import merge
@@ -30,8 +30,16 @@ from thingspace_async.simulator.devices.timeline import (
     spans_of,
 )
 from thingspace_async.simulator.fleet import Device
-from thingspace_async.simulator.reading import account_of, check_count, find_group, moment_of, named_device, objects_of
-from thingspace_async.simulator.state import Work
+from thingspace_async.simulator.late import Work
+from thingspace_async.simulator.reading import (
+    Chosen,
+    account_of,
+    check_count,
+    find_group,
+    moment_of,
+    named_device,
+    objects_of,
+)
 from thingspace_async.simulator.wire import Answer, Call, Handler, optional, refuse, required, unexpected
 
 __all__ = ["HANDLERS"]
@@ -142,14 +150,22 @@ def aggregate_usage(call: Call) -> Answer:
         if optional(wanted, "accountName", str) is None:
             raise refuse("UnifiedWebService.INPUT_INVALID.Account.NotDefined", "The account name is not defined.")
         find_group(call, account_of(call, wanted), group_name)
-    return _accept(call, wanted, device_ids, "DeviceUsage")
+    return _accept(call, wanted, device_ids, "DeviceUsage", partial(_sum, call, begin, end))
 
 
 def aggregate_daily_usage(call: Call) -> Answer:
     """Accept a request for the sum of a global IoT device's usage."""
     wanted = call.document()
-    range_of(wanted, "startTime", "endTime")
-    return _accept(call, wanted, [required(wanted, "deviceId", dict)], "DeviceUsage")
+    begin, end = range_of(wanted, "startTime", "endTime")
+    tell = partial(_sum, call, begin, end)
+    return _accept(call, wanted, [required(wanted, "deviceId", dict)], "DeviceUsage", tell)
+
+
+def _sum(call: Call, begin: datetime, end: datetime, device: Device) -> dict[str, Any]:
+    records = [record for _, record in _usage(call, device, begin, end)]
+    # That there is a list of each device's usage is known, the names in it are not: they are those of daily usage.
+    usage = {name: sum(record[name] for record in records) for name in ("bytesUsed", "smsUsed")}
+    return {"usageResponse": [{"deviceIds": device.device_ids, "servicePlan": device.service_plan, **usage}]}
 
 
 def list_billed_usage(call: Call) -> Answer:
@@ -172,11 +188,21 @@ def aggregate_promo_usage(call: Call) -> Answer:
     return _accept(call, {"accountName": account_name}, objects_of(wanted, "deviceId"), "DevicePromoUsage")
 
 
-def _accept(call: Call, wanted: Mapping[str, Any], device_ids: list[dict[str, Any]], service: str) -> Answer:
+def _accept(
+    call: Call,
+    wanted: Mapping[str, Any],
+    device_ids: list[dict[str, Any]],
+    service: str,
+    tell: Callable[[Device], object] = lambda _: None,
+) -> Answer:
     given = optional(wanted, "accountName", str)
     account_name = None if given is None and device_ids else account_of(call, wanted)
     chosen = [named_device(call, [device_id]) for device_id in device_ids]
-    work = [Work(one.device_ids, partial(one.check, given)) for one in chosen]
+
+    def carry_out(one: Chosen) -> object:
+        return tell(one.existing(given))
+
+    work = [Work(one.device_ids, partial(carry_out, one)) for one in chosen]
     return Answer(200, {"requestId": call.platform.accept(work, account_name=account_name, service=service)})
 
 
