@@ -12,7 +12,20 @@ from pathlib import Path
 
 from benchmarks._measure import Row
 
-_NAMES = ("call", "gather", "decode", "encode", "startup", "rooms", "memory", "expiry", "plugin")
+_NAMES = (
+    "call",
+    "gather",
+    "decode",
+    "encode",
+    "messages",
+    "startup",
+    "rooms",
+    "memory",
+    "expiry",
+    "plugin",
+    "inbox",
+    "receiver",
+)
 _LIBRARIES = ("aiohttp", "attrs", "cattrs", "orjson", "pydantic")
 _HEADINGS = ("what", "ours", "floor", "median", "min-max", "bar", "met")
 

@@ -6,7 +6,8 @@ import asyncio
 import inspect
 import logging
 import ssl as ssl_module
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from functools import cached_property
 from types import NoneType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, get_args
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
     import aiohttp
 
     from thingspace_async.accounts import Accounts
-    from thingspace_async.callbacks import Callbacks
+    from thingspace_async.callbacks import Callbacks, CallbackService
+    from thingspace_async.callbacks.outcomes import Outcomes
+    from thingspace_async.callbacks.receiver import Receiver
     from thingspace_async.devices import Devices
     from thingspace_async.esim import Esim
     from thingspace_async.groups import Groups
@@ -381,6 +384,44 @@ class Session:
         wire = self._caller.wire(operation, None if json is None else _codec.dump(json), query=query)
         answer, _ = await engine.perform(wire, engine.tokens, self._caller.policy, repeatable=repeatable)
         return Response(status=answer.status, headers=answer.headers, body=answer.body)
+
+    def listen(
+        self,
+        account_name: str,
+        receiver: Receiver,
+        *,
+        base_url: str,
+        services: Iterable[CallbackService | str] | None = None,
+        replace: bool = False,
+        restore: bool = False,
+    ) -> AbstractAsyncContextManager[Outcomes]:
+        """Register a receiver for what requests come to, with credentials that it makes up, and await their outcomes.
+
+            async with Session(credentials) as session, session.listen(account, receiver, base_url=url) as outcomes:
+                accepted = await session.devices.activate(request)
+                async for outcome in outcomes.of(accepted, devices=request.devices):
+                    print(outcome.device, outcome.status, outcome.fault)
+
+        `base_url` is where the platform reaches the receiver, which your application serves. `services` are all that
+        tell of this package's requests unless some are named; they bring the SMS messages of devices, too, which then
+        no longer wait for `session.sms.queued`. A listener at the same URL is taken over with its credentials, so that
+        processes may share it. One at another URL raises ListenersTaken, or goes with `replace`.
+
+        What is registered stays so on leaving, for late messages, unless `restore` puts back what was there; if that
+        fails, it is ListenersLeft, or a note on the body's own error. If registering fails, all is put back. Raises
+        InvalidRequest for a URL that the platform would not take.
+        """
+        from thingspace_async.callbacks.listening import Listening
+
+        return Listening(
+            self.callbacks,
+            account_name,
+            receiver,
+            base_url=base_url,
+            services=services,
+            replace=replace,
+            restore=restore,
+        )
 
     # Products, each loaded when it is first used
 

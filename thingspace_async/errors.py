@@ -3,14 +3,22 @@
     ThingSpaceError
     ├── ConfigurationError      credentials, environment or options that cannot work
     ├── InvalidRequest          an argument that cannot be sent; nothing was (also a ValueError)
+    ├── MessageUnreadable       what came to a listener is no message (also a ValueError)
+    ├── InboxUnavailable        an inbox that is closed, or whose file cannot be used
     ├── SessionMisused          opened twice, or used from another event loop
     │   └── SessionClosed       used before it was opened or after it was closed
     ├── RequestNotSent          nothing reached the platform: safe to repeat
     ├── AnswerLost              sent, outcome unknown
     │   └── AnswerTimedOut
     ├── AnswerUnreadable        answered, but not as documented
+    ├── RequestPending          the time was over, and the platform still at work on a request
+    ├── OutcomesMissing         the time was over, and devices had no outcome: it has those that came, too
+    ├── DeviceFailed            the platform failed at a request for one device
+    ├── ListenersTaken          a service's messages go to another URL; nothing was changed
+    ├── ListenersLeft           listeners are not as they were before
     └── ApiError                the platform said no
         ├── BadRequest          400 and the other 4xx
+        │   └── StatusNotOffered    the request is not of the few whose status can be asked for
         ├── Unauthorized        401
         │   └── LoginRefused    wrong username or password, or a locked user
         ├── Forbidden           403
@@ -28,9 +36,13 @@ import email.utils
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC
-from typing import Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import orjson
+
+if TYPE_CHECKING:
+    from thingspace_async._types import DeviceIds
+    from thingspace_async.callbacks.outcomes import Outcome
 
 __all__ = [
     "AnswerLost",
@@ -40,15 +52,23 @@ __all__ = [
     "BadRequest",
     "ConfigurationError",
     "Conflict",
+    "DeviceFailed",
     "Forbidden",
+    "InboxUnavailable",
     "InvalidRequest",
+    "ListenersLeft",
+    "ListenersTaken",
     "LoginRefused",
+    "MessageUnreadable",
     "NotFound",
+    "OutcomesMissing",
     "RateLimited",
     "RequestNotSent",
+    "RequestPending",
     "ServerFault",
     "SessionClosed",
     "SessionMisused",
+    "StatusNotOffered",
     "ThingSpaceError",
     "Unauthorized",
 ]
@@ -84,6 +104,18 @@ class ConfigurationError(ThingSpaceError):
 
 class InvalidRequest(ThingSpaceError, ValueError):
     """An argument cannot be sent as it is; nothing was sent, and repeating it unchanged will not help."""
+
+
+class MessageUnreadable(ThingSpaceError, ValueError):
+    """What came to a listener is no message of the platform: it is no JSON object, or nested too deeply."""
+
+
+class InboxUnavailable(ThingSpaceError):
+    """An inbox is not open, or its file cannot be read or written; what was asked of it was not done.
+
+    The text says what happened and what to do. A message that could not be stored is not answered with success, so that
+    the platform sends it again.
+    """
 
 
 class SessionMisused(ThingSpaceError):
@@ -151,6 +183,48 @@ class AnswerUnreadable(_CallError):
         return f"{self.operation}: unreadable answer{where}: {self.message}"
 
 
+class RequestPending(ThingSpaceError):
+    """The time was over, and the platform still at work on the request; to go on waiting does no harm."""
+
+
+class OutcomesMissing(ThingSpaceError):
+    """The time was over, and not all devices of a request had an outcome; to wait for them again does no harm."""
+
+    def __init__(
+        self, message: str, *, outcomes: tuple[Outcome, ...] = (), missing: tuple[DeviceIds, ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.outcomes = outcomes
+        """All that came, in the order in which they did."""
+        self.missing = missing
+        """The devices without an outcome; empty where only their number was given."""
+
+
+class DeviceFailed(ThingSpaceError):
+    """The platform failed at a request for one of its devices, or refused it."""
+
+    def __init__(self, message: str, *, outcome: Outcome) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+
+
+class ListenersTaken(ThingSpaceError):
+    """The messages of a service go to another URL, and nobody said to replace it; nothing was changed."""
+
+    def __init__(self, message: str, *, urls: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.urls: Mapping[str, str] = urls or {}
+        """By service, where its messages go; without what may be secret in a URL, user, password and query."""
+
+
+class ListenersLeft(ThingSpaceError):
+    """Listeners could not be put back as they were before: see `session.callbacks.list`."""
+
+    def __init__(self, message: str, *, services: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.services = services
+
+
 class ApiError(_CallError):
     """The platform refused the request or failed at it."""
 
@@ -191,6 +265,10 @@ class ApiError(_CallError):
 
 class BadRequest(ApiError):
     """The platform found the request wrong; `short_code` says why (400 and the other 4xx)."""
+
+
+class StatusNotOffered(BadRequest):
+    """The platform does not tell the status of this request: it does so for single devices and few calls only."""
 
 
 class Unauthorized(ApiError):

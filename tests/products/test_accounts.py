@@ -16,7 +16,7 @@ from thingspace_async.accounts import (
     SubRequest,
 )
 from thingspace_async.simulator import Simulator
-from thingspace_async.simulator.state import Work
+from thingspace_async.simulator.late import Work
 
 LEADS = f"{PLACE}/api/m2m/v1/leads/0000123456-00001"
 ACCOUNT = "0000123456-00001"

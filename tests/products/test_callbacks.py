@@ -151,6 +151,13 @@ def test_a_listener_may_be_at_the_documented_ports(url: str) -> None:
     assert RegisterCallbackRequest(name="CarrierService", url=url).url == url
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_of_this_machine_any_port_will_do_as_only_a_simulator_gets_there(host: str) -> None:
+    assert RegisterCallbackRequest(name="CarrierService", url=f"http://{host}:54321/a").url
+    with pytest.raises(errors.InvalidRequest, match="url has the port 0"):
+        RegisterCallbackRequest(name="CarrierService", url=f"http://{host}:0/a")
+
+
 @pytest.mark.parametrize("port", [0, 1, 81, 8080, 8443, 9000, 9007, 28199, 28221, 50550, 50560, 50569])
 def test_another_port_is_refused_with_the_ports_that_are_allowed(port: int) -> None:
     with pytest.raises(errors.InvalidRequest) as caught:

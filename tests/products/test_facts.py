@@ -26,7 +26,13 @@ from thingspace_async._operation import Operation
 
 pytestmark = needs_facts
 
-CALLS = all_calls()
+MADE_OF_OTHERS = {
+    "accounts.wait",
+    *(f"devices.{action}_all" for action in ("activate", "deactivate", "suspend", "restore", "change_plan")),
+}
+"""Calls that send the requests of other calls, and have no endpoint of their own."""
+
+CALLS = {name: call for name, call in all_calls().items() if name not in MADE_OF_OTHERS}
 
 PATH_NAMES = {
     "aname": "account_name",

@@ -6,6 +6,7 @@ import json
 import pickle
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from email.utils import formatdate
 from typing import Any
 
@@ -13,7 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thingspace_async import errors
+from thingspace_async import DeviceId, DeviceIds, errors
+from thingspace_async.callbacks.inbox import Received
+from thingspace_async.callbacks.messages import Message
+from thingspace_async.callbacks.outcomes import Outcome
 from thingspace_async.errors import (
     AnswerLost,
     AnswerTimedOut,
@@ -50,6 +54,21 @@ def _family(cls: type[ThingSpaceError] = ThingSpaceError) -> Iterator[type[Thing
         yield from _family(child)
 
 
+def _outcome() -> Outcome:
+    device = DeviceIds(device_ids=(DeviceId.imei("990013907835573"),))
+    received = Received(message=Message(request_id="r-1"), received_at=datetime(2026, 1, 15, tzinfo=UTC), number=7)
+    return Outcome(device=device, asked_for=True, received=received)
+
+
+LATER: dict[type[ThingSpaceError], dict[str, Any]] = {
+    errors.DeviceFailed: {"outcome": _outcome()},
+    errors.OutcomesMissing: {"outcomes": (_outcome(),), "missing": (_outcome().device,)},
+    errors.ListenersTaken: {"urls": {"CarrierService": "https://example.com"}},
+    errors.ListenersLeft: {"services": ("CarrierService",)},
+}
+"""What the errors about results that arrive later have."""
+
+
 def _made(cls: type[ThingSpaceError]) -> ThingSpaceError:
     """Make an error of any class, with every attribute set that it has."""
     details: dict[str, Any] = {}
@@ -59,6 +78,7 @@ def _made(cls: type[ThingSpaceError]) -> ThingSpaceError:
         details |= {"path": "devices[0].id", "status": 202}
     if issubclass(cls, ApiError):
         details |= {"status": 418, "code": "DeviceService.A.B", "request_id": "r-1", "retry_after": 2.5}
+    details |= LATER.get(cls, {})
     error = cls("what happened", **details)
     error.add_note("a note")
     return error

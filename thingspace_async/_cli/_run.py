@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, Final
 
 import typer
@@ -14,7 +16,7 @@ import typer
 from thingspace_async._environment import Environment
 from thingspace_async.errors import ConfigurationError, InvalidRequest, ThingSpaceError
 
-__all__ = ["DevicesOption", "EnvironmentOption", "checked_account", "environment_named", "run"]
+__all__ = ["DevicesOption", "EnvironmentOption", "checked_account", "environment_named", "listening", "run"]
 
 DevicesOption = Annotated[int, typer.Option(min=0, max=1_000_000, help="Devices in the simulator.")]
 
@@ -44,6 +46,21 @@ def checked_account(account: str | None) -> str | None:
     if account is not None and not account.strip():
         raise InvalidRequest("--account is empty: name an account, or leave the option out")
     return account
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[None]:
+    """Begin to listen on an address that a user chose: raise ConfigurationError that names the option to change."""
+    if not host:
+        raise ConfigurationError("--host is empty: name an address of this machine, such as 127.0.0.1")
+    try:
+        yield
+    except OSError as error:
+        other = "--port" if error.errno in _PORT_IS_NOT_OURS else "--host"
+        raise ConfigurationError(f"cannot listen on {host}:{port} ({error.strerror}); choose another {other}") from None
+
+
+_PORT_IS_NOT_OURS: Final = (errno.EADDRINUSE, errno.EACCES)
 
 
 def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 from typing import Annotated
 
 import typer
 
-from thingspace_async._cli._run import DevicesOption, run
+from thingspace_async._cli._run import DevicesOption, listening, run
 from thingspace_async._environment import VARIABLES
-from thingspace_async.errors import ConfigurationError
 from thingspace_async.simulator import Simulator
 
 __all__ = ["simulator"]
@@ -24,15 +22,8 @@ def simulator(
     """Run an embedded ThingSpace until interrupted, and print how to reach it."""
 
     async def serve() -> None:
-        if not host:
-            raise ConfigurationError("--host is empty: name an address of this machine, such as 127.0.0.1")
-        try:
+        with listening(host, port):
             cloud = await Simulator(devices=devices, host=host, port=port).start()
-        except OSError as error:
-            other = "--port" if error.errno in _PORT_IS_NOT_OURS else "--host"
-            raise ConfigurationError(
-                f"cannot listen on {host}:{port} ({error.strerror}); choose another {other}"
-            ) from None
         try:
             typer.echo(
                 f"ThingSpace simulator with {devices:,} devices in account {cloud.account_name}. Reach it with\n"
@@ -45,9 +36,6 @@ def simulator(
             await cloud.close()
 
     run(serve)
-
-
-_PORT_IS_NOT_OURS = (errno.EADDRINUSE, errno.EACCES)
 
 
 def _variables(cloud: Simulator) -> dict[str, str]:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
+from datetime import timedelta
 from types import NoneType
 from typing import Final
 
 import attrs
 
+from thingspace_async import _checks
 from thingspace_async._namespace import Namespace, next_from_location
 from thingspace_async._operation import Operation
+from thingspace_async._types import Accepted
 from thingspace_async.accounts.models import (
     Account,
     AccountLead,
     AccountLeadsResult,
     AccountStatesAndServices,
     AsynchronousRequestResult,
+    RequestStatus,
     ServicePlan,
     StatusResponse,
 )
+from thingspace_async.errors import BadRequest, InvalidRequest, NotFound, RequestPending, StatusNotOffered, retyped
 
 __all__ = ["OPERATIONS", "Accounts"]
 
@@ -133,6 +139,56 @@ class Accounts(Namespace):
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/get-request-status.html
         """
         return await self._send(REQUEST_STATUS, path={"account_name": account_name, "request_id": request_id})
+
+    async def wait(
+        self,
+        account_name: str,
+        accepted: Accepted,
+        *,
+        timeout: timedelta = timedelta(hours=1),  # noqa: ASYNC109 - when it is over, the error says so
+        interval: timedelta = timedelta(seconds=2),
+        longest_interval: timedelta = timedelta(minutes=1),
+    ) -> AsynchronousRequestResult:
+        """Ask for the status of a request until the platform has ended it; for where no callback can be received.
+
+        Only of an activation, deactivation, suspension or restoration of a single device: for all else the platform has
+        no status, which is StatusNotOffered; await its messages instead (`session.listen`). Each interval is half as
+        long again as the one before, up to the longest. A request that failed raises nothing: ask `failed` of the
+        answer. Raises RequestPending when the time is over; call it again to wait on.
+        https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/get-request-status.html
+        """
+        if not isinstance(accepted, Accepted):
+            raise InvalidRequest(
+                f"accounts.wait: give what the request answered, Accepted, not {type(accepted).__name__}"
+            )
+        within = _checks.seconds("accounts.wait", "timeout", timeout)
+        pause = _checks.seconds("accounts.wait", "interval", interval)
+        longest = _checks.seconds("accounts.wait", "longest_interval", longest_interval)
+        try:
+            async with asyncio.timeout(within):
+                result = await self._first_status(account_name, accepted.request_id)
+                while not (result.failed or result.status is RequestStatus.SUCCESS):
+                    await asyncio.sleep(min(pause, longest))
+                    pause = min(pause * 1.5, longest)
+                    result = await self.request_status(account_name, accepted.request_id)
+        except TimeoutError:
+            raise RequestPending(f"request {accepted.request_id} was still under way after {within:g} s") from None
+        return result
+
+    async def _first_status(self, account_name: str, request_id: str) -> AsynchronousRequestResult:
+        try:
+            return await self.request_status(account_name, request_id)
+        except (BadRequest, NotFound) as error:
+            refusal = error
+        if any(part in (refusal.short_code or "") for part in (".Account", ".SessionToken.")):
+            raise refusal
+        raise retyped(
+            refusal,
+            StatusNotOffered,
+            f"{refusal.message}; the platform tells the status of requests about a single device only, and of "
+            "activations, deactivations, suspensions and restorations alone: await its messages with session.listen, "
+            "or ask request_status_by_device where it is about eSIM profiles",
+        )
 
     async def request_status_by_device(self, account_name: str, request_id: str) -> StatusResponse:
         """Read how far a request about eSIM profiles has come, as a whole and with each of its devices.

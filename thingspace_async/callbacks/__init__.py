@@ -15,18 +15,37 @@ Each service of an account sends its messages to one URL.
 """
 
 from thingspace_async.callbacks.calls import OPERATIONS, Callbacks
+from thingspace_async.callbacks.inbox import Inbox, MemoryInbox, Received
+from thingspace_async.callbacks.messages import Fault, Message, MessageStatus, UnknownMessage, parse
 from thingspace_async.callbacks.models import (
     CallbackActionResult,
     CallbackListener,
     CallbackService,
     RegisterCallbackRequest,
 )
+from thingspace_async.callbacks.outcomes import Outcome, Outcomes
+from thingspace_async.callbacks.receiver import PUBLISHED_ADDRESSES, Receiver, Reply
+from thingspace_async.callbacks.sqlite_inbox import SqliteInbox
 
 __all__ = [
     "OPERATIONS",
+    "PUBLISHED_ADDRESSES",
     "CallbackActionResult",
     "CallbackListener",
     "CallbackService",
     "Callbacks",
+    "Fault",
+    "Inbox",
+    "MemoryInbox",
+    "Message",
+    "MessageStatus",
+    "Outcome",
+    "Outcomes",
+    "Received",
+    "Receiver",
     "RegisterCallbackRequest",
+    "Reply",
+    "SqliteInbox",
+    "UnknownMessage",
+    "parse",
 ]

@@ -1,0 +1,397 @@
+"""What a message is answered, whatever the server."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.receiver.conftest import PASSWORD, REQUEST_ID, SERVICE, USERNAME, body_of, receiver_of, stored
+from thingspace_async import Secret
+from thingspace_async.callbacks.inbox import MemoryInbox
+from thingspace_async.callbacks.receiver import PUBLISHED_ADDRESSES, Receiver
+from thingspace_async.callbacks.sqlite_inbox import SqliteInbox
+from thingspace_async.errors import ConfigurationError, InboxUnavailable
+
+OTHER_SERVICE = "DeviceUsage"
+SIGNED = "Location"
+SECRET = "shared-secret-0123456789"
+
+
+async def status_of(
+    receiver: Receiver, body: bytes, *, service: str | None = SERVICE, peer: str | None = "192.0.2.1", **headers: str
+) -> int:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return (await receiver.handle(body, headers=named, peer=peer, service=service)).status
+
+
+async def test_a_message_is_stored_before_it_is_answered(receiver: Receiver, inbox: SqliteInbox) -> None:
+    assert await status_of(receiver, body_of()) == 200
+    assert await stored(inbox) == [(REQUEST_ID, SERVICE)]
+
+
+async def test_username_and_password_are_not_stored(receiver: Receiver, inbox: SqliteInbox, tmp_path: Path) -> None:
+    odd = {"Username": "spelt otherwise", "PASSWORD": "spelt otherwise"}
+    assert await status_of(receiver, body_of(surprise={"kept": True}, **odd)) == 200
+    written = contents_of(tmp_path)
+    assert b"surprise" in written
+    for secret in (PASSWORD, USERNAME, "spelt otherwise"):
+        assert secret.encode() not in written
+        assert json.dumps(secret).strip('"').encode() not in written
+
+
+def contents_of(folder: Path) -> bytes:
+    """All files of a folder: beside the database there is the log that is written ahead."""
+    return b"".join(file.read_bytes() for file in folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"password": "wrong"},
+        {"password": None},
+        {"password": ""},
+        {"password": 5},
+        {"password": [PASSWORD]},
+        {"password": {"": PASSWORD}},
+        {"password": PASSWORD + "\0"},
+        {"password": "x" * 100_000},
+        {"username": "somebody"},
+        {"username": None},
+        {"username": True},
+        {"username": None, "password": None},
+        {"username": PASSWORD, "password": USERNAME},
+        {"password": "of another service"},
+    ],
+    ids=repr,
+)
+async def test_wrong_credentials_get_401_and_one_line_without_a_secret(
+    receiver: Receiver, inbox: SqliteInbox, caplog: pytest.LogCaptureFixture, changes: dict[str, Any]
+) -> None:
+    receiver.expect(OTHER_SERVICE, username=USERNAME, password="of another service")
+    assert await status_of(receiver, body_of(**changes)) == 401
+    assert await stored(inbox) == []
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("thingspace_async", "WARNING")
+    line = record.getMessage()
+    assert SERVICE in line
+    assert "192.0.2.1" in line
+    for value in (PASSWORD, "wrong", "of another service", "x" * 100, "somebody"):
+        assert value not in line.replace("wrong username, password or signature", "")
+
+
+async def test_each_comparison_is_made_whatever_the_others_come_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    receiver = receiver_of(MemoryInbox())
+    receiver.expect(SERVICE, username="second", password="another")
+    compared: list[tuple[bytes, bytes]] = []
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return one == other
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    for body in (body_of(), body_of(username="nobody"), body_of(username=None, password=None)):
+        compared.clear()
+        await status_of(receiver, body)
+        assert [one for one, _ in compared] == [
+            expected.encode() for expected in (USERNAME, PASSWORD, "second", "another")
+        ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"no json",
+        b"[]",
+        b"null",
+        b'"text"',
+        b"5",
+        b"\xff\xfe{}",
+        b'{"requestId": "\xff"}',
+        b'{"requestId": "\\ud800"}',
+        b'{"a":1e999}',
+        b"\x1f\x8b\x08\x00",
+        b"[" * 100_000,
+        b'{"a":' * 5000 + b"1" + b"}" * 5000,
+        b'"a":' + b"[" * 100_000,
+    ],
+    ids=lambda body: body[:12].decode("latin-1"),
+)
+async def test_what_is_no_json_object_gets_400(receiver: Receiver, inbox: SqliteInbox, body: bytes) -> None:
+    assert await status_of(receiver, body) == 400
+    assert await stored(inbox) == []
+
+
+@pytest.mark.parametrize(("depth", "status"), [(20, 200), (100, 400), (300, 400), (1000, 400)])
+async def test_a_deeply_nested_message_is_the_senders_fault(
+    receiver: Receiver, inbox: SqliteInbox, depth: int, status: int
+) -> None:
+    body = body_of(deviceResponse=None)[:-1] + b', "deviceResponse": ' + b"[" * depth + b"]" * depth + b"}"
+    assert await status_of(receiver, body) == status
+    assert len(await stored(inbox)) == (1 if status == 200 else 0)
+
+
+async def test_a_nested_message_of_a_stranger_gets_401(receiver: Receiver) -> None:
+    nested = b"[" * 300 + b"]" * 300
+    assert await status_of(receiver, b'{"username":"x","password":"y","a":' + nested + b"}") == 401
+
+
+async def test_a_missing_opening_brace_is_put_back(receiver: Receiver, inbox: SqliteInbox) -> None:
+    assert await status_of(receiver, body_of()[1:]) == 200
+    assert await stored(inbox) == [(REQUEST_ID, SERVICE)]
+
+
+async def test_a_service_that_nobody_expects_gets_404(receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
+    for service in (OTHER_SERVICE, "", None, "x" * 10_000, "a\nb", SERVICE.lower()):
+        assert await status_of(receiver, body_of(), service=service) == 404
+    assert caplog.records == []  # At the level of warnings: anybody may knock.
+
+
+async def test_a_made_up_service_cannot_make_log_lines(receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    assert await status_of(receiver, body_of(), service="a\nERROR all is lost" + "x" * 10_000) == 404
+    assert "\n" not in caplog.messages[0]
+    assert len(caplog.messages[0]) < 200
+
+
+async def test_a_service_that_is_forgotten_gets_404(receiver: Receiver) -> None:
+    receiver.forget(SERVICE)
+    receiver.forget(SERVICE)
+    assert await status_of(receiver, body_of()) == 404
+
+
+async def test_accounts_share_a_url_each_with_a_username_of_its_own(receiver: Receiver) -> None:
+    receiver.expect(SERVICE, username="second", password=Secret("another"))
+    assert await status_of(receiver, body_of()) == 200
+    assert await status_of(receiver, body_of(username="second", password="another")) == 200
+    assert await status_of(receiver, body_of(username="second")) == 401
+    receiver.forget(SERVICE, username="second")
+    assert await status_of(receiver, body_of(username="second", password="another")) == 401
+    assert await status_of(receiver, body_of()) == 200
+
+
+async def test_a_username_that_is_expected_again_has_the_new_password_alone(receiver: Receiver) -> None:
+    receiver.expect(SERVICE, username=USERNAME, password="new")
+    assert await status_of(receiver, body_of()) == 401
+    assert await status_of(receiver, body_of(password="new")) == 200
+
+
+async def test_a_service_may_be_forgotten_while_its_message_is_read(inbox: SqliteInbox) -> None:
+    receiver = receiver_of(inbox)
+    parts = [body_of(), b""]
+
+    async def read() -> bytes:
+        receiver.forget(SERVICE)
+        return parts.pop(0)
+
+    reply = await receiver.receive(read, method="POST", headers={}, peer=None, service=SERVICE)
+    assert reply.status == 401
+
+
+async def test_a_body_above_the_limit_gets_413(inbox: SqliteInbox) -> None:
+    whole = body_of()
+    assert await status_of(receiver_of(inbox, max_body=len(whole)), whole) == 200
+    assert await status_of(receiver_of(inbox, max_body=len(whole) - 1), whole) == 413
+
+
+class Failing(MemoryInbox):
+    """An inbox that cannot store."""
+
+    async def store(self, body: bytes, *, service: str | None = None) -> bool:
+        raise InboxUnavailable("the disk is full")
+
+
+class Slow(MemoryInbox):
+    """An inbox that never ends storing."""
+
+    cancelled = False
+
+    async def store(self, body: bytes, *, service: str | None = None) -> bool:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+        return True
+
+
+async def test_an_inbox_that_fails_gets_503_and_a_line_that_says_why(caplog: pytest.LogCaptureFixture) -> None:
+    assert await status_of(receiver_of(Failing()), body_of()) == 503
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    assert "the disk is full" in record.getMessage()
+    assert PASSWORD not in record.getMessage()
+
+
+async def test_an_inbox_that_is_closed_gets_503(inbox: SqliteInbox) -> None:
+    await inbox.close()
+    assert await status_of(receiver_of(inbox), body_of()) == 503
+
+
+async def test_an_inbox_that_takes_too_long_gets_503(caplog: pytest.LogCaptureFixture) -> None:
+    inbox = Slow()
+    assert await status_of(receiver_of(inbox, timeout=0.05), body_of()) == 503
+    assert inbox.cancelled
+    assert "0.05 s" in caplog.text
+
+
+async def test_a_cancelled_answer_passes_the_cancellation_on() -> None:
+    inbox = Slow()
+    task = asyncio.create_task(status_of(receiver_of(inbox), body_of()))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert inbox.cancelled
+
+
+async def test_a_repeat_gets_200_and_is_stored_once(receiver: Receiver, inbox: SqliteInbox) -> None:
+    for attempt in range(1, 5):
+        assert await status_of(receiver, body_of(callbackCount=attempt)) == 200
+    assert len(await stored(inbox)) == 1
+
+
+def sign(body: bytes, secret: str = SECRET) -> bytes:
+    return hmac.new(secret.encode(), body, hashlib.sha256).digest()
+
+
+@pytest.mark.parametrize("header", ["X-Signature", "x-signature", "X-SIGNATURE"])
+@pytest.mark.parametrize(
+    "write",
+    [bytes.hex, lambda digest: "sha256=" + digest.hex().upper(), lambda digest: base64.b64encode(digest).decode()],
+    ids=["hex", "prefixed", "base64"],
+)
+async def test_a_signed_message_is_stored(inbox: SqliteInbox, header: str, write: Any) -> None:
+    receiver = Receiver(inbox)
+    receiver.expect_signed(SIGNED, SECRET)
+    body = b'{"txid": "%s"}' % REQUEST_ID.encode()
+    reply = await receiver.handle(body, headers={header: write(sign(body))}, peer=None, service=SIGNED)
+    assert reply.status == 200
+    assert len(await stored(inbox)) == 1
+
+
+async def test_a_signature_may_be_of_a_message_without_its_brace(inbox: SqliteInbox) -> None:
+    receiver = Receiver(inbox)
+    receiver.expect_signed(SIGNED, Secret(SECRET), header="Digest")
+    body = b'"txid": "1"}'
+    assert await status_of(receiver, body, service=SIGNED, Digest=sign(body).hex()) == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X_Signature": ""},
+        {"X_Signature": sign(b"{}", "another").hex()},
+        {"X_Signature": sign(b"{ }").hex()},
+        {"X_Signature": sign(b"{}").hex()[:-1]},
+        {"X_Signature": "ÿ" * 64},
+        {"Another": sign(b"{}").hex()},
+    ],
+    ids=repr,
+)
+async def test_a_wrong_signature_gets_401(
+    inbox: SqliteInbox, caplog: pytest.LogCaptureFixture, headers: dict[str, str]
+) -> None:
+    receiver = Receiver(inbox)
+    receiver.expect_signed(SIGNED, SECRET)
+    assert await status_of(receiver, b"{}", service=SIGNED, **headers) == 401
+    assert SECRET not in caplog.text
+    assert len(caplog.records) == 1
+    assert await stored(inbox) == []
+
+
+async def test_a_password_is_no_signature(inbox: SqliteInbox) -> None:
+    receiver = Receiver(inbox)
+    receiver.expect_signed(SIGNED, SECRET)
+    assert await status_of(receiver, body_of(username=SECRET, password=SECRET), service=SIGNED) == 401
+
+
+@pytest.mark.parametrize(
+    ("allowed", "peer", "status"),
+    [
+        (None, None, 200),
+        (None, "anything", 200),
+        (["192.0.2.0/24"], "192.0.2.77", 200),
+        (["192.0.2.0/24"], "192.0.3.77", 403),
+        (["192.0.2.0/24"], "::ffff:192.0.2.77", 200),
+        (["192.0.2.0/24"], "::ffff:192.0.3.77", 403),
+        (["192.0.2.0/24"], "2001:db8::1", 403),
+        (["2001:db8::/32"], "2001:db8::1", 200),
+        (["2001:db8::/32"], "192.0.2.77", 403),
+        (["fe80::/10"], "fe80::1%eth0", 200),
+        (["192.0.2.77"], "192.0.2.77", 200),
+        (["192.0.2.0/24"], None, 403),
+        (["192.0.2.0/24"], "testclient", 403),
+        (["192.0.2.0/24"], "", 403),
+        ([], "192.0.2.77", 403),
+        (PUBLISHED_ADDRESSES, "3.87.163.45", 200),
+        (PUBLISHED_ADDRESSES, "127.0.0.1", 403),
+    ],
+)
+async def test_only_addresses_that_are_allowed_may_send(
+    inbox: SqliteInbox, allowed: Any, peer: str | None, status: int
+) -> None:
+    receiver = receiver_of(inbox, allowed_addresses=allowed)
+    assert await status_of(receiver, body_of(), peer=peer) == status
+    assert len(await stored(inbox)) == (1 if status == 200 else 0)
+
+
+async def test_a_header_does_not_change_who_the_sender_is(inbox: SqliteInbox) -> None:
+    receiver = receiver_of(inbox, allowed_addresses=["192.0.2.0/24"])
+    forged = {"X_Forwarded_For": "192.0.2.1", "Forwarded": "for=192.0.2.1", "X_Real_IP": "192.0.2.1"}
+    assert await status_of(receiver, body_of(), peer="198.51.100.1", **forged) == 403
+
+
+@pytest.mark.parametrize("allowed", ["192.0.2.1", ["nonsense"], ["192.0.2.1/24"], ["300.1.1.1"]])
+def test_what_is_no_network_is_refused_at_once(allowed: Any) -> None:
+    with pytest.raises(ConfigurationError, match="allowed_addresses"):
+        Receiver(MemoryInbox(), allowed_addresses=allowed)
+
+
+@pytest.mark.parametrize(
+    ("service", "username", "password"),
+    [("", "a", "b"), ("a/b", "a", "b"), ("s", "", "b"), ("s", "a", ""), ("s", "a\n", "b"), ("s", "a", "b\0")],
+)
+async def test_what_could_never_or_always_be_right_is_not_expected(service: str, username: str, password: str) -> None:
+    receiver = Receiver(MemoryInbox())
+    with pytest.raises(ConfigurationError) as raised:
+        receiver.expect(service, username=username, password=password)
+    assert password not in str(raised.value) or len(password) < 2
+    assert await status_of(receiver, body_of(username=username, password=password), service=service) == 404
+
+
+@pytest.mark.parametrize(("secret", "header"), [("", "X-Signature"), ("secret", "")])
+def test_an_empty_secret_or_header_is_not_expected(secret: str, header: str) -> None:
+    with pytest.raises(ConfigurationError, match="must not be empty"):
+        Receiver(MemoryInbox()).expect_signed(SIGNED, secret, header=header)
+
+
+def test_each_service_has_a_url_of_its_own() -> None:
+    receiver = Receiver(MemoryInbox())
+    assert receiver.url_of("https://example.com/callbacks/", "CarrierService") == (
+        "https://example.com/callbacks/CarrierService"
+    )
+    assert receiver.url_of("https://example.com", "My Service?") == "https://example.com/My%20Service%3F"
+
+
+def test_no_repr_shows_a_secret() -> None:
+    receiver = receiver_of(MemoryInbox())
+    receiver.expect_signed(SIGNED, SECRET)
+    shown = repr(receiver) + repr(vars(receiver))
+    assert PASSWORD not in shown
+    assert SECRET not in shown
+
+
+def test_the_published_addresses_are_addresses() -> None:
+    assert Receiver(MemoryInbox(), allowed_addresses=PUBLISHED_ADDRESSES)
+    assert len(set(PUBLISHED_ADDRESSES)) == 9
