@@ -7,6 +7,7 @@ import gc
 import inspect
 import ipaddress
 import logging
+import os
 import socket
 import weakref
 from collections.abc import AsyncIterator, Iterator
@@ -123,9 +124,12 @@ del _blocking.functions["os.stat"]  # In debug mode asyncio looks at source file
 
 @pytest.fixture
 async def _no_task_left() -> AsyncIterator[None]:
-    """Run an async test in debug mode, without blocking calls on its loop, and fail it for tasks that it leaves."""
+    """Run an async test in debug mode, without blocking calls on its loop, and fail it for tasks that it leaves.
+
+    Debug mode takes a third of the suite's time, and where the suite runs several times one does without.
+    """
     loop = asyncio.get_running_loop()
-    loop.set_debug(True)
+    loop.set_debug("THINGSPACE_TESTS_PLAIN" not in os.environ)
     loop.slow_callback_duration = 30.0  # Being slow on a busy machine is no fault.
     tasks, sockets = asyncio.all_tasks(), _open_sockets()
     _blocking.activate()

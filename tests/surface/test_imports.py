@@ -15,7 +15,7 @@ from tests.surface.rooms import PACKAGE, ROOMS
 
 LAYERS = (
     ("errors", "_types", "_checks"),
-    ("_codec", "_operation", "_environment", "_models"),
+    ("_codec", "_operation", "_environment", "_models", "_outcomes"),
     ("_auth", "_retry"),
     ("_transport",),
     ("_caller",),
@@ -74,13 +74,13 @@ def test_a_file_imports_only_what_stands_left_of_it(path: Path) -> None:
         assert not (own in ROOMS and part in ROOMS), f"the room {own} imports the room {part}"
 
 
-def test_only_the_transport_imports_aiohttp_on_the_clients_side() -> None:
+def test_only_the_transport_and_the_receivers_server_import_aiohttp_on_the_clients_side() -> None:
     importing = {
         path.relative_to(PACKAGE).as_posix()
         for path in FILES
         if any(name.partition(".")[0] == "aiohttp" for name in _imports(path))
     }
-    assert {name for name in importing if not name.startswith("simulator/")} == {"_transport.py"}
+    assert {name for name in importing if not name.startswith("simulator/")} == {"_transport.py", "callbacks/web.py"}
 
 
 def test_the_simulator_never_imports_the_session_or_the_transport() -> None:

@@ -6,7 +6,9 @@ import asyncio
 import os
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +27,12 @@ runpy.run_path(sys.argv[2], run_name="__main__")
 """Runs a program with the production environment led to a simulator."""
 
 
-@pytest.mark.parametrize("number", range(len(CODE)))
+def _programs() -> Iterator[Any]:
+    for number, code in enumerate(CODE):
+        yield pytest.param(number, marks=[pytest.mark.slow] if "activate_all" in code else [])
+
+
+@pytest.mark.parametrize("number", list(_programs()))
 async def test_its_code_runs_as_it_stands(number: int, tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(CODE[number])
@@ -35,6 +42,7 @@ async def test_its_code_runs_as_it_stands(number: int, tmp_path: Path) -> None:
             *(sys.executable, "-W", "error", "-c", REDIRECT, cloud.url, str(program)),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            cwd=tmp_path,
             env={
                 **os.environ,
                 "THINGSPACE_CLIENT_ID": known.client_id,
@@ -43,7 +51,7 @@ async def test_its_code_runs_as_it_stands(number: int, tmp_path: Path) -> None:
                 "THINGSPACE_PASSWORD": known.password.reveal(),
             },
         )
-        printed, complaints = await asyncio.wait_for(process.communicate(), 60)
+        printed, complaints = await asyncio.wait_for(process.communicate(), 120)
     assert (process.returncode, complaints.decode()) == (0, "")
     assert printed.decode().strip()
 

@@ -9,7 +9,8 @@ from typing import assert_type
 
 from thingspace_async import Credentials, CustomField, DeviceId, Environment, Response, Secret, Session
 from thingspace_async.accounts import Account, AccountLead, Accounts, AsynchronousRequestResult, ServicePlan
-from thingspace_async.devices import AccountDeviceListRequest, AccountDeviceListResult, Device, Devices
+from thingspace_async.callbacks import Message, Outcomes
+from thingspace_async.devices import AccountDeviceListRequest, AccountDeviceListResult, Device, Devices, FleetOutcome
 from thingspace_async.session_management import LogInResult, LogOutResult
 
 
@@ -132,3 +133,21 @@ def wrong_credentials() -> None:
     Credentials(client_id="key", client_secret="secret", username="user")  # type: ignore[call-arg]
     Credentials(client_id="key", client_secret=None, username="user", password="p")  # type: ignore[arg-type]
     Environment.production.bases["m2m"] = "https://elsewhere.example"  # type: ignore[index]
+
+
+async def fleets(session: Session, outcomes: Outcomes) -> None:
+    fields = [CustomField(key="CustomField1", value="x")]
+    run = session.devices.activate_all(
+        [DeviceId.imei("990013907835573")],
+        outcomes,
+        run="spring",
+        service_plan="x",
+        mdn_zip_code="x",
+        custom_fields=fields,
+    )
+    assert_type(run, AsyncGenerator[FleetOutcome])
+    async for one in run:
+        if one.outcome is not None:
+            assert_type(one.outcome.message, Message)
+    session.devices.restore_all([], outcomes)  # type: ignore[call-arg]
+    session.devices.restore_all([], outcomes, run="spring", service_plan="x")  # type: ignore[call-arg]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from thingspace_async._cli import demo, devices, simulator
+from thingspace_async._cli import demo, devices, fleet, receiver, simulator
 
 __all__ = ["app"]
 
@@ -15,5 +15,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command("demo")(demo.demo)
+app.command("fleet")(fleet.fleet)
+app.command("receiver")(receiver.receiver)
 app.command("simulator")(simulator.simulator)
 app.add_typer(devices.app, name="devices")

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Final
 
 from thingspace_async.devices import history, inventory, labels, lifecycle, usage
+from thingspace_async.devices.fleet.calls import Fleet
 from thingspace_async.devices.history.calls import History
 from thingspace_async.devices.inventory.calls import Inventory
 from thingspace_async.devices.labels.calls import Labels
@@ -23,7 +24,7 @@ OPERATIONS: Final = (
 )
 
 
-class Devices(Inventory, Lifecycle):
+class Devices(Inventory, Lifecycle, Fleet):
     """The devices of an account."""
 
     @cached_property
