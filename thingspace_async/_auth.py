@@ -14,35 +14,24 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Final, Literal, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
-import attrs
-
+from thingspace_async._store import MOST_UNANSWERED, UNANSWERED, Fetch, Refusal, Token, TokenKind
 from thingspace_async._types import Secret
 from thingspace_async.errors import ApiError, LoginRefused, ThingSpaceError
 
 __all__ = [
     "LOCKOUT",
     "Lockout",
-    "Token",
+    "Share",
     "TokenKeeper",
-    "TokenKind",
     "header_safe",
+    "not_sent",
     "refuses_password",
     "rejected_token",
 ]
 
-TokenKind = Literal["oauth", "session"]
-
 _EARLY: Final = 60.0
-
-
-@attrs.frozen
-class Token:
-    """A token, and how many seconds it is good for; None when only the platform knows."""
-
-    secret: Secret
-    seconds: float | None = None
 
 
 def header_safe(text: str) -> bool:
@@ -57,22 +46,30 @@ class TokenKeeper:
     tasks that meet a dead platform would each wait for it in turn.
     """
 
-    def __init__(self, fetch: Callable[[], Awaitable[Token]], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, fetch: Fetch, share: Share | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        """Hold what `fetch` gives; `share` is asked for it where others use the same token."""
         self._fetch = fetch
+        self._share = share or _alone
         self._clock = clock
         self._lock = asyncio.Lock()
         self._owner: asyncio.Task[object] | None = None
-        self.held: Secret | None = None
+        self.token: Token | None = None
+        self._rejected: Token | None = None
         self._until: float | None = None
         self._failures = 0
         self._failure: ThingSpaceError | None = None
 
     @property
+    def held(self) -> Secret | None:
+        """The token, even if it may have ended."""
+        return None if self.token is None else self.token.secret
+
+    @property
     def current(self) -> Secret | None:
-        """The token, unless it is missing or about to end."""
-        if self._until is not None and self._clock() >= self._until:
+        """The token, unless it is missing, about to end, or to be asked for again."""
+        if (token := self.token) is None or (self._until is not None and self._clock() >= self._until):
             return None
-        return self.held
+        return token.secret
 
     async def get(self) -> Secret:
         """Return the token, fetched if need be."""
@@ -103,27 +100,40 @@ class TokenKeeper:
             finally:
                 self._owner = None
 
-    async def replace(self, fetch: Callable[[], Awaitable[Token]]) -> Secret:
+    async def replace(self, fetch: Fetch) -> Secret:
         """Fetch a new token in a way of the caller's, even though there is one."""
         async with self._lock:
-            return await self._renew(fetch)
+            return await self._renew(fetch, anew=True)
 
-    async def _renew(self, fetch: Callable[[], Awaitable[Token]]) -> Secret:
-        token = await fetch()
-        self.held = token.secret
-        self._until = None if token.seconds is None else self._clock() + _usable(token.seconds)
-        self._failure = None
+    async def _renew(self, fetch: Fetch, *, anew: bool = False) -> Secret:
+        token = await self._share(fetch, known=self.token, rejected=self._rejected, anew=anew)
+        times = (None if token.seconds is None else _usable(token.seconds), token.check_after)
+        self.token, self._rejected, self._failure = token, None, None
+        self._until = min((self._clock() + seconds for seconds in times if seconds is not None), default=None)
         return token.secret
 
     def reject(self, seen: Secret) -> None:
         """Forget the token if it is still the one that was rejected; a newer one stays."""
         if self.held is seen:
+            self._rejected = self.token
             self.forget()
 
     def forget(self) -> None:
         """Forget the token."""
-        self.held = None
-        self._until = None
+        self.token = self._until = None
+
+
+class Share(Protocol):
+    """How a token is had that others use, too: as `UserStore.token`, for one kind of token."""
+
+    def __call__(
+        self, fetch: Fetch, *, known: Token | None, rejected: Token | None, anew: bool
+    ) -> Awaitable[Token]: ...
+
+
+def _alone(fetch: Fetch, *, known: Token | None, rejected: Token | None, anew: bool) -> Awaitable[Token]:
+    del known, rejected, anew
+    return fetch()
 
 
 def _usable(seconds: float) -> float:
@@ -216,14 +226,8 @@ class Lockout:
         key = self._key(host, username, password)
         if (refusal := self._refused.get(key)) is not None:
             raise copy.copy(refusal)
-        if key not in self._accepted and self._unanswered.get(key, 0) >= _UNANSWERED:
-            raise LoginRefused(
-                f"not sent: {_UNANSWERED} log-ins with this password went unanswered, each of which may have been "
-                f"refused, and {_LOCKS}; {_FORCE}",
-                operation="session.log_in",
-                status=0,
-                tries=0,
-            )
+        if key not in self._accepted and self._unanswered.get(key, 0) >= MOST_UNANSWERED:
+            raise not_sent(UNANSWERED)
 
     def send(self, host: str, username: str, password: Secret) -> None:
         """Note that a login goes out, which counts as unanswered until it is answered."""
@@ -240,18 +244,11 @@ class Lockout:
         self._refused.pop(key, None)
         self._accepted.add(key)
 
-    def refuse(self, host: str, username: str, password: Secret, refusal: ApiError) -> None:
+    def refuse(self, host: str, username: str, password: Secret, refusal: Refusal) -> None:
         """Remember a refused password."""
         key = self._key(host, username, password)
         self._accepted.discard(key)
-        self._refused[key] = LoginRefused(
-            f"{refusal.message.rstrip('.')}; refused before and not sent again, since {_LOCKS}; {_FORCE}",
-            operation="session.log_in",
-            status=refusal.status,
-            code=refusal.code,
-            request_id=refusal.request_id,
-            tries=0,
-        )
+        self._refused[key] = not_sent(refusal)
 
     def forgive(self, host: str, username: str, password: Secret) -> None:
         """Forget that a password was refused or not answered."""
@@ -277,7 +274,19 @@ _Key: TypeAlias = tuple[str, str, bytes]
 _LOCKS: Final = "Verizon locks the user at the fifth refusal in a row"
 _FORCE: Final = "change the password, or say force=True to open() or log_in() once it is right on the platform"
 
-_UNANSWERED: Final = 2
+
+def not_sent(refusal: Refusal) -> LoginRefused:
+    """Make the error for a password that is not sent."""
+    return LoginRefused(
+        f"{refusal.message.rstrip('.')}; not sent again, since {_LOCKS}; {_FORCE}",
+        operation="session.log_in",
+        status=refusal.status,
+        code=refusal.code,
+        request_id=refusal.request_id,
+        tries=0,
+    )
+
+
 _LONGEST_TURN: Final = 300.0
 """Seconds; a login ends long before by its own time-outs."""
 

@@ -9,7 +9,7 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from types import NoneType
 from typing import Any, Final, Generic, Literal, TypeVar
@@ -18,20 +18,24 @@ from urllib.parse import quote, urlencode
 import attrs
 
 from thingspace_async import __version__, _codec
-from thingspace_async._auth import TokenKeeper, TokenKind, rejected_token
-from thingspace_async._environment import Credentials, Environment
+from thingspace_async._auth import TokenKeeper, rejected_token
+from thingspace_async._environment import Credentials, CredentialsProvider, Environment
 from thingspace_async._operation import Operation, check_request, fill_path
 from thingspace_async._retry import RetryPolicy, delay_before_retry
+from thingspace_async._store import Fetch, Identity, LocalStore, LogOut, Token, TokenKind, TokenStore, UserStore
 from thingspace_async._transport import Answer, HiddenHeaders, Limits, Transport, Wire
 from thingspace_async._types import Secret
 from thingspace_async.errors import (
     AnswerLost,
     AnswerUnreadable,
     ApiError,
+    ConfigurationError,
+    LoginRefused,
     RequestNotSent,
     SessionClosed,
     SessionMisused,
     ThingSpaceError,
+    Unauthorized,
     api_error,
     request_id,
 )
@@ -117,12 +121,18 @@ class Engine:
 
     def __init__(
         self,
-        credentials: Credentials,
+        credentials: Credentials | CredentialsProvider,
         environment: Environment,
         transport: Transport,
         on_exchange: Callable[[Exchange], None] | None,
+        *,
+        stores: TokenStore,
+        log_out: LogOut,
     ) -> None:
-        self.credentials = credentials
+        self._ask = None if isinstance(credentials, Credentials) else credentials
+        self._stores = stores
+        self.known: Credentials | None = credentials if isinstance(credentials, Credentials) else None
+        self.log_out: LogOut = log_out
         self.environment = environment
         self.transport = transport
         self.on_exchange = on_exchange
@@ -131,9 +141,59 @@ class Engine:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.tasks: set[asyncio.Task[Any]] = set()
         self.reset: asyncio.Task[Secret] | None = None
+        self.store: UserStore = LocalStore()
         self.oauth: TokenKeeper
         self.session: TokenKeeper
         self.tokens: Tokens = Tokens(self)
+
+    @property
+    def credentials(self) -> Credentials:
+        """What to log in with."""
+        if self.known is None:
+            raise SessionClosed("the credentials are not known yet: open the session, which asks for them")
+        return self.known
+
+    async def identify(self) -> None:
+        """Find out whose session it is to be, and join the others of that user."""
+        if self._ask is not None:
+            self.known = await _asked(self._ask)
+        known = self.credentials
+        self.store = self._stores.of(
+            Identity(host=self.environment.host, client_id=known.client_id, username=known.username)
+        )
+        await self.store.enter()
+
+    async def share(self, kind: TokenKind, fetch: Fetch, **what: Any) -> Token:
+        """Get a token from the store, or fetch it for all that share it."""
+        return await self.store.token(kind, fetch, **what)
+
+    async def with_latest(self, kind: TokenKind, work: Callable[[Credentials], Awaitable[Token]]) -> Token:
+        """Get a token with the credentials that are known; where they are refused, with those that have changed."""
+        secret, refusal = _REFUSALS[kind]
+        refused: Unauthorized
+        try:
+            return await work(self.credentials)
+        except refusal as error:
+            refused = error
+        if not await self._have_changed(secret, refused):
+            raise refused
+        return await work(self.credentials)
+
+    async def _have_changed(self, secret: str, refused: Unauthorized) -> bool:
+        """Ask for credentials again, and say whether there is another secret to try."""
+        if self._ask is None:
+            return False
+        old = self.credentials
+        try:
+            new = await _asked(self._ask)
+        except Exception as error:  # noqa: BLE001 - the refusal is what the caller has to know of
+            refused.add_note(f"thingspace_async: asking for credentials again failed: {type(error).__name__}: {error}")
+            return False
+        if (new.client_id, new.username) != (old.client_id, old.username):
+            refused.add_note("thingspace_async: the credentials asked for are another user's now: open a new Session")
+            return False
+        self.known = new
+        return bool(getattr(new, secret) != getattr(old, secret))
 
     def check_usable(self) -> None:
         """Raise unless calls can be made here and now."""
@@ -260,6 +320,31 @@ class Engine:
             _log.debug("%s: try %d failed (%s); again in %.1f s", wire.operation, tries, failure, wait)
             await asyncio.sleep(wait)
         raise failure
+
+
+# The log-in needs the key, too, for whose refusal credentials have been asked by then.
+_REFUSALS: Final[Mapping[TokenKind, tuple[str, type[Unauthorized]]]] = {
+    "oauth": ("client_secret", Unauthorized),
+    "session": ("password", LoginRefused),
+}
+
+_ASKED_WITHIN: Final = 60.0
+"""Seconds for credentials to be found."""
+
+
+async def _asked(ask: CredentialsProvider) -> Credentials:
+    """Ask for credentials; raises ConfigurationError."""
+    limit = asyncio.timeout(_ASKED_WITHIN)
+    try:
+        async with limit:
+            known = await ask()
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise ConfigurationError(f"credentials: none came within {_ASKED_WITHIN:g} s of asking for them") from None
+    if not isinstance(known, Credentials):
+        raise ConfigurationError(f"credentials: what was asked gave no Credentials but {type(known).__name__}")
+    return known
 
 
 _PLAIN_HEADERS: Final = {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeAlias
 from urllib.parse import urlsplit
 
 import attrs
@@ -16,7 +16,7 @@ from thingspace_async._operation import Server
 from thingspace_async._types import Secret
 from thingspace_async.errors import ConfigurationError
 
-__all__ = ["VARIABLES", "Credentials", "Environment"]
+__all__ = ["VARIABLES", "Credentials", "CredentialsProvider", "Environment"]
 
 VARIABLES: Final = ("THINGSPACE_CLIENT_ID", "THINGSPACE_CLIENT_SECRET", "THINGSPACE_USERNAME", "THINGSPACE_PASSWORD")
 """What `Credentials.from_environment` reads, in the order of its fields."""
@@ -70,6 +70,10 @@ class Credentials:
             username=os.environ[VARIABLES[2]],
             password=os.environ[VARIABLES[3]],
         )
+
+
+CredentialsProvider: TypeAlias = Callable[[], Awaitable[Credentials]]
+"""Asks for credentials that may change, as a secret manager has them; always those of one user and one key."""
 
 
 def _checked_url(url: str, what: str = "the base URL") -> str:

@@ -8,7 +8,7 @@ import logging
 import ssl as ssl_module
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from functools import cached_property
+from functools import cached_property, partial
 from types import NoneType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, get_args
 from urllib.parse import unquote, urlsplit
@@ -16,11 +16,12 @@ from urllib.parse import unquote, urlsplit
 import attrs
 
 from thingspace_async import _codec
-from thingspace_async._auth import Token, TokenKeeper, rejected_token
+from thingspace_async._auth import TokenKeeper, rejected_token
 from thingspace_async._caller import Caller, Engine, Exchange
-from thingspace_async._environment import Credentials, Environment
+from thingspace_async._environment import Credentials, CredentialsProvider, Environment
 from thingspace_async._operation import Method, Operation
 from thingspace_async._retry import RetryPolicy
+from thingspace_async._store import LocalStore, LogOut, Token, TokenStore
 from thingspace_async._transport import Limits, Transport
 from thingspace_async._types import Secret
 from thingspace_async.errors import (
@@ -82,6 +83,11 @@ class Session:
     for all calls that meet them. A call that changes or bills something is sent again only if it cannot have been
     carried out.
 
+    `credentials` may also be a coroutine function that returns them, such as one that asks a secret manager: it is
+    asked on opening, and once more when the platform refuses password or key; one that has changed is tried once.
+    `store` shares tokens with other processes, as `thingspace_async.redis.RedisStore` does; `log_out` says whether
+    leaving ends the platform's session: where this is the `"last"` one that shares it, `"always"` or `"never"`.
+
     `timeout` bounds one exchange, `connect_timeout` its connection, both in seconds; `retries` counts the tries after
     the first. `connections` is how many requests are under way at once; further calls wait. Answers are read up to
     `max_body` bytes. `client_session`, or `connector`, is used but never closed. `trust_env` takes proxies and netrc
@@ -91,9 +97,11 @@ class Session:
 
     def __init__(
         self,
-        credentials: Credentials,
+        credentials: Credentials | CredentialsProvider,
         *,
         environment: Environment = Environment.production,
+        store: TokenStore | None = None,
+        log_out: LogOut = "last",
         timeout: float = 60.0,
         connect_timeout: float = 10.0,
         retries: int = 2,
@@ -106,8 +114,11 @@ class Session:
         trust_env: bool = False,
         on_exchange: Callable[[Exchange], None] | None = None,
     ) -> None:
-        if not isinstance(credentials, Credentials):
-            raise ConfigurationError(f"credentials must be Credentials, not {type(credentials).__name__}")
+        if not isinstance(credentials, Credentials) and not callable(credentials):
+            raise ConfigurationError(
+                "credentials must be Credentials, or a coroutine function that returns them, "
+                f"not {type(credentials).__name__}"
+            )
         if not isinstance(environment, Environment):
             raise ConfigurationError(f"environment must be an Environment, not {type(environment).__name__}")
         if client_session is not None and connector is not None:
@@ -120,6 +131,8 @@ class Session:
             raise ConfigurationError(
                 "ssl=False would send tokens to whoever answers: give an SSLContext that trusts it"
             )
+        if log_out not in get_args(LogOut):
+            raise ConfigurationError(f"log_out must be one of {', '.join(get_args(LogOut))}")
         transport = Transport(
             client_session=client_session,
             connector=connector,
@@ -131,10 +144,18 @@ class Session:
         )
         limits = Limits(_positive("timeout", timeout), _positive("connect_timeout", connect_timeout))
         policy = RetryPolicy(retries=_whole("retries", retries, least=0))
-        self._engine = Engine(credentials, environment, transport, on_exchange)
-        self._caller = Caller(self._engine, limits, policy)
-        self._engine.oauth = TokenKeeper(lambda: self._management(policy).fetch_oauth_token())
-        self._engine.session = TokenKeeper(lambda: self._management(policy).log_in(self._engine.credentials))
+        stores: TokenStore = LocalStore() if store is None else store
+        self._engine = engine = Engine(credentials, environment, transport, on_exchange, stores=stores, log_out=log_out)
+        self._caller = Caller(engine, limits, policy)
+        engine.oauth = TokenKeeper(self._fetch_oauth_token, partial(engine.share, "oauth"))
+        engine.session = TokenKeeper(self._fetch_session_token, partial(engine.share, "session"))
+
+    async def _fetch_oauth_token(self) -> Token:
+        fetch = self._management(self._caller.policy).fetch_oauth_token
+        return await self._engine.with_latest("oauth", lambda _: fetch())
+
+    async def _fetch_session_token(self) -> Token:
+        return await self._engine.with_latest("session", self._management(self._caller.policy).log_in)
 
     def __repr__(self) -> str:
         engine: Engine | None = getattr(self, "_engine", None)  # None when an option was refused.
@@ -155,9 +176,14 @@ class Session:
         engine.loop = asyncio.get_running_loop()
         try:
             engine.transport.open()
-            await self._start(None, force=force)
+            await engine.identify()
+            if force:
+                await self._start(None, force=True)
+            else:
+                await engine.session.get()
         except BaseException:
             if engine.state == "opening":  # Else somebody closes it meanwhile, and cleans up.
+                await engine.store.leave(engine.session.token, "never")
                 engine.forget_tokens()
                 await engine.transport.close()
                 engine.state = "new"
@@ -208,12 +234,13 @@ class Session:
 
     async def _log_out_quietly(self, error: BaseException | None) -> None:
         """Log out, letting nothing but cancellation escape: the token dies by itself in 20 minutes."""
-        session = self._engine.session
+        engine = self._engine
         try:
             # Exclusively: a log-in that is under way would leave a session behind on the platform.
-            async with asyncio.timeout(_LEAVE_WITHIN), session.exclusive():
-                if session.held is not None:
-                    await self._management(_ONE_RETRY).log_out(session.held)
+            async with asyncio.timeout(_LEAVE_WITHIN), engine.session.exclusive():
+                token = engine.session.token
+                if await engine.store.leave(token, engine.log_out) and token is not None:
+                    await self._management(_ONE_RETRY).log_out(token.secret)
         except (ThingSpaceError, TimeoutError) as failure:
             if isinstance(failure, ApiError) and rejected_token(failure) == "session":
                 return  # It had expired, which is what we wanted.
@@ -250,7 +277,7 @@ class Session:
         async def fetch() -> Token:
             known = other or engine.credentials  # Read only now: a reset that was waited for has changed them.
             token = await self._management(self._caller.policy).log_in(known, force=force)
-            engine.credentials = known
+            engine.known = known
             return token
 
         return await engine.session.replace(fetch)
@@ -297,22 +324,26 @@ class Session:
         return task.result()
 
     async def _reset_password(self, on_new_password: Callable[[Secret], Awaitable[None] | None] | None) -> Secret:
-        engine = self._engine
+        engine, old = self._engine, self._engine.credentials
         patient = attrs.evolve(self._caller.limits, answer=_RESET_WITHIN)
+        management = self._management(_NO_RETRY, patient)
         # Nobody else logs in meanwhile: the platform may have changed the password already, and would count a refusal.
-        async with engine.session.exclusive():
-            password = await self._management(_NO_RETRY, patient).reset_password(engine.credentials)
-            engine.credentials = engine.credentials.with_password(password)
-        try:
-            async with asyncio.timeout(_RESET_WITHIN):
-                if on_new_password is not None and inspect.isawaitable(kept := on_new_password(password)):
-                    await kept
-        except BaseException as error:
-            error.add_note(
-                "thingspace_async: the password HAS been changed and the old one is dead; "
-                "the new one is session.credentials.password: store it before you leave the session"
-            )
-            raise
+        async with engine.store.exclusive():
+            async with engine.session.exclusive():
+                password = await management.reset_password(old)
+                engine.known = old.with_password(password)
+            try:
+                async with asyncio.timeout(_RESET_WITHIN):
+                    if on_new_password is not None and inspect.isawaitable(kept := on_new_password(password)):
+                        await kept
+            except BaseException as error:
+                error.add_note(
+                    "thingspace_async: the password HAS been changed and the old one is dead; "
+                    "the new one is session.credentials.password: store it before you leave the session"
+                )
+                raise
+            finally:
+                await management.changed_password(old, engine.credentials)
         return password
 
     def _management(self, policy: RetryPolicy, limits: Limits | None = None) -> SessionManagement:

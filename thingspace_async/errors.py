@@ -69,6 +69,7 @@ __all__ = [
     "SessionClosed",
     "SessionMisused",
     "StatusNotOffered",
+    "StoreUnavailable",
     "ThingSpaceError",
     "Unauthorized",
 ]
@@ -124,6 +125,13 @@ class SessionMisused(ThingSpaceError):
 
 class SessionClosed(SessionMisused):
     """The session was used before it was opened or after it was closed."""
+
+
+class StoreUnavailable(ThingSpaceError):
+    """What sessions share cannot be reached, and going on without it was not allowed; nothing was sent.
+
+    Raised where the store was made with `on_store_failure="raise"`. Try again once it can be reached.
+    """
 
 
 class _CallError(ThingSpaceError):

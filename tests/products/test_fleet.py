@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 import pytest
 
-from thingspace_async import DeviceId, DeviceIds, Environment, Session, errors
+from thingspace_async import DeviceId, DeviceIds, Environment, Session, _store, errors
 from thingspace_async.callbacks import Inbox, Outcomes, SqliteInbox
 from thingspace_async.callbacks.receiver import Receiver
 from thingspace_async.callbacks.web import serve
@@ -113,7 +113,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 @pytest.fixture(autouse=True)
 def quick_pace(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if "real_pace" not in request.fixturenames:
-        monkeypatch.setattr(running, "_REQUESTS_A_MINUTE", 60_000)
+        monkeypatch.setattr(_store, "REQUESTS_A_MINUTE", 60_000)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from tests.surface.rooms import PACKAGE, ROOMS
 LAYERS = (
     ("errors", "_types", "_checks"),
     ("_codec", "_operation", "_environment", "_models", "_outcomes"),
+    ("_store",),
     ("_auth", "_retry"),
     ("_transport",),
     ("_caller",),

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thingspace_async._auth import Token, TokenKeeper, TokenKind, header_safe, refuses_password, rejected_token
+from thingspace_async._auth import TokenKeeper, header_safe, refuses_password, rejected_token
+from thingspace_async._store import Token, TokenKind
 from thingspace_async._types import Secret
 from thingspace_async.errors import (
     ApiError,
@@ -248,7 +249,7 @@ async def test_a_token_is_renewed_a_minute_before_its_end_or_at_half_of_what_is_
     expires_in: float, usable: float
 ) -> None:
     source, clock = Source(seconds=expires_in), Clock()
-    keeper = TokenKeeper(source, clock)
+    keeper = TokenKeeper(source, clock=clock)
     first = await keeper.get()
     clock.now += usable - 0.01
     assert await keeper.get() is first
@@ -261,7 +262,7 @@ async def test_a_token_is_renewed_a_minute_before_its_end_or_at_half_of_what_is_
 
 async def test_a_token_without_an_end_is_kept_until_it_is_rejected() -> None:
     clock = Clock()
-    keeper = TokenKeeper(Source(), clock)
+    keeper = TokenKeeper(Source(), clock=clock)
     first = await keeper.get()
     clock.now += 1e9
     assert keeper.current is first
@@ -270,7 +271,7 @@ async def test_a_token_without_an_end_is_kept_until_it_is_rejected() -> None:
 @given(st.floats(-10, 1e6))
 async def test_no_token_is_asked_for_more_than_once_a_second_or_used_beyond_its_end(expires_in: float) -> None:
     clock = Clock()
-    keeper = TokenKeeper(Source(seconds=expires_in), clock)
+    keeper = TokenKeeper(Source(seconds=expires_in), clock=clock)
     await keeper.get()
     clock.now += 0.99
     assert keeper.current is not None

@@ -13,10 +13,11 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from thingspace_async import _codec
-from thingspace_async._auth import LOCKOUT, Token, header_safe, refuses_password
+from thingspace_async._auth import LOCKOUT, header_safe, not_sent, refuses_password
 from thingspace_async._caller import ApplicationKey, Caller, Tokens, read_answer
 from thingspace_async._environment import Credentials
 from thingspace_async._operation import Operation
+from thingspace_async._store import Refusal, Token
 from thingspace_async._transport import Answer, Wire
 from thingspace_async._types import Secret
 from thingspace_async.errors import (
@@ -93,51 +94,72 @@ class SessionManagement:
 
     async def log_in(self, known: Credentials, *, force: bool = False) -> Token:
         """Get a session token, unless the password was refused before."""
-        engine = self._engine
-        who = (engine.environment.host, known.username)
-        async with self._turn(who):
-            if force:
-                LOCKOUT.forgive(*who, known.password)
-            LOCKOUT.check(*who, known.password)
-            # First the OAuth token, so that whatever happens to that is nothing of the login's.
-            await engine.oauth.get()
-            engine.secrets.note(known.password)
-            asked = LogInRequest(username=known.username, password=known.password)
-            LOCKOUT.send(*who, known.password)
-            refusal: ApiError
+        refusal: ApiError
+        async with self._turn(known):
+            await self._admit(known, force=force)
             try:
-                # A 401 may mean either token or password: to send the password again could be the fifth time.
-                answer, tries = await engine.perform(
-                    self._caller.wire(LOG_IN, _codec.dump(asked), urgent=True),
-                    Tokens(engine, session=False),
-                    self._caller.policy,
-                    repeatable=LOG_IN.repeatable,
-                    final=refuses_password,
-                )
+                answer, tries = await self._send_login(known)
             except RequestNotSent:
-                LOCKOUT.answer(*who, known.password)
+                await self._answered(known)
                 raise
             except ApiError as error:
-                LOCKOUT.answer(*who, known.password)
                 # The OAuth token that the login needs has refusals of its own.
                 if error.operation != LOG_IN.name or not refuses_password(error):
+                    await self._answered(known)
                     raise
                 refusal = error
-                LOCKOUT.refuse(*who, known.password, refusal)
+                await self._answered(known, refusal=_noted(refusal))
             else:
-                LOCKOUT.answer(*who, known.password)
-                LOCKOUT.accept(*who, known.password)
+                await self._answered(known, accepted=True)
                 token = read_answer(LOG_IN, answer, tries).session_token
                 _check_token(LOG_IN, "sessionToken", token, answer)
                 return Token(token)
         advice = "check username and password: five refusals in a row lock the user"
         raise retyped(refusal, LoginRefused, f"{refusal.message.rstrip('.')}; {advice}")
 
+    async def _admit(self, known: Credentials, *, force: bool) -> None:
+        """Note that a password is about to be sent, unless it must not be; raises LoginRefused."""
+        engine, who = self._engine, self._who(known)
+        if force:
+            LOCKOUT.forgive(*who)
+            await engine.store.forgive(known.password)
+        LOCKOUT.check(*who)
+        # First the OAuth token, so that whatever happens to that is nothing of the login's.
+        await engine.oauth.get()
+        if (refusal := await engine.store.may_send(known.password)) is not None:
+            raise not_sent(refusal)
+        LOCKOUT.send(*who)
+
+    async def _answered(self, known: Credentials, *, accepted: bool = False, refusal: Refusal | None = None) -> None:
+        """Note, for all sessions of the user, what came of a password that was sent."""
+        who = self._who(known)
+        LOCKOUT.answer(*who)
+        if accepted:
+            LOCKOUT.accept(*who)
+        if refusal is not None:
+            LOCKOUT.refuse(*who, refusal)
+        await self._engine.store.answered(known.password, accepted=accepted, refusal=refusal)
+
+    def _who(self, known: Credentials) -> tuple[str, str, Secret]:
+        return self._engine.environment.host, known.username, known.password
+
+    async def _send_login(self, known: Credentials) -> tuple[Answer, int]:
+        self._engine.secrets.note(known.password)
+        asked = LogInRequest(username=known.username, password=known.password)
+        # A 401 may mean either token or password: to send the password again could be the fifth time.
+        return await self._engine.perform(
+            self._caller.wire(LOG_IN, _codec.dump(asked), urgent=True),
+            Tokens(self._engine, session=False),
+            self._caller.policy,
+            repeatable=LOG_IN.repeatable,
+            final=refuses_password,
+        )
+
     @asynccontextmanager
-    async def _turn(self, who: tuple[str, str]) -> AsyncGenerator[None]:
+    async def _turn(self, known: Credentials) -> AsyncGenerator[None]:
         async with AsyncExitStack() as stack:
             try:
-                await stack.enter_async_context(LOCKOUT.turn(*who))
+                await stack.enter_async_context(LOCKOUT.turn(self._engine.environment.host, known.username))
             except TimeoutError:
                 raise RequestNotSent(
                     "another log-in of the same user does not end; nothing was sent", operation=LOG_IN.name
@@ -152,26 +174,28 @@ class SessionManagement:
 
     async def reset_password(self, known: Credentials) -> Secret:
         """Have the platform choose a new password; the old one is worth nothing from then on."""
-        who, old = (self._engine.environment.host, known.username), known.password
         # A wrong old password may count towards the lock-out (protocol.md 1.3 does not know).
-        LOCKOUT.check(*who, old)
-        self._engine.secrets.note(old)
-        wire = self._caller.wire(
-            RESET_PASSWORD, _codec.dump(SessionResetPasswordRequest(old_password=old)), urgent=True
-        )
+        LOCKOUT.check(*self._who(known))
+        self._engine.secrets.note(known.password)
+        asked = SessionResetPasswordRequest(old_password=known.password)
+        wire = self._caller.wire(RESET_PASSWORD, _codec.dump(asked), urgent=True)
         try:
             answer, tries = await self._perform(wire, self._engine.tokens, RESET_PASSWORD.repeatable)
-        except BadRequest as refusal:
-            if "password" in f"{refusal.code} {refusal.message}".casefold():
-                LOCKOUT.refuse(*who, old, refusal)
+        except BadRequest as error:
+            if "password" in f"{error.code} {error.message}".casefold():
+                await self._answered(known, refusal=_noted(error))
             raise
         new = read_answer(RESET_PASSWORD, answer, tries).new_password
         if not new.reveal():
             raise AnswerUnreadable(
                 "empty", operation=RESET_PASSWORD.name, path="newPassword", status=answer.status, body=answer.body
             )
-        LOCKOUT.accept(*who, new)
         return new
+
+    async def changed_password(self, old: Credentials, new: Credentials) -> None:
+        """Note, for all sessions of the user, that a password was reset, so that none of them sends the old one."""
+        await self._answered(new, accepted=True)
+        await self._answered(old, refusal=Refusal(message="the password was reset", status=0))
 
     async def _perform(
         self,
@@ -180,6 +204,10 @@ class SessionManagement:
         repeatable: bool,  # noqa: FBT001 - the operation's
     ) -> tuple[Answer, int]:
         return await self._engine.perform(wire, proof, self._caller.policy, repeatable=repeatable)
+
+
+def _noted(error: ApiError) -> Refusal:
+    return Refusal(message=error.message, status=error.status, code=error.code, request_id=error.request_id)
 
 
 def _check_token(operation: Operation[Any, Any], field: str, token: Secret, answer: Answer) -> None:

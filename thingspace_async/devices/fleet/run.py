@@ -8,15 +8,14 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sized
 from contextlib import AsyncExitStack, aclosing
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
 
 import attrs
 
 from thingspace_async import _checks, _codec
 from thingspace_async._auth import rejected_token
-from thingspace_async._caller import Caller, Engine
+from thingspace_async._caller import Caller
 from thingspace_async._operation import Operation
 from thingspace_async._outcomes import DeviceOutcome, OutcomeSource
 from thingspace_async._types import Accepted, DeviceId, DeviceIds, to_devices
@@ -38,15 +37,9 @@ from thingspace_async.errors import (
     Unauthorized,
 )
 
-if TYPE_CHECKING:
-    from aiolimiter import AsyncLimiter
-
 __all__ = ["Action", "FleetRun", "Plan"]
 
 _log: Final = logging.getLogger("thingspace_async")
-
-_REQUESTS_A_MINUTE: Final = 100
-"""What is published for activations, and for nothing else (protocol.md 6)."""
 
 _MOST_UNREAD: Final = 1000
 """Outcomes that wait for the caller, until whom no more are taken in."""
@@ -100,17 +93,6 @@ class Action:
 
 
 _ANY_DEVICE: Final = DeviceIds(device_ids=(DeviceId.imei("990013907835573"),))
-
-
-_paces: Final[WeakKeyDictionary[Engine, AsyncLimiter]] = WeakKeyDictionary()
-
-
-def _pace_of(engine: Engine) -> AsyncLimiter:
-    """Return what holds back the requests of all runs of a session together."""
-    from aiolimiter import AsyncLimiter
-
-    # One at a time: a bucket that holds a hundred would let two hundred through in its first minute.
-    return _paces.setdefault(engine, AsyncLimiter(1, 60 / _REQUESTS_A_MINUTE))
 
 
 _runs_under_way: Final[set[tuple[int, str]]] = set()
@@ -239,7 +221,7 @@ class FleetRun:
         if not fit:
             return
         batch = attrs.evolve(batch, devices=fit)
-        await _pace_of(self._caller.engine).acquire()
+        await self._caller.engine.store.pace(self._action.options.get("account_name"))
         answer = await self._finished(self._submit(batch))
         if isinstance(answer, Accepted):
             await self._await(batch, answer.request_id)
