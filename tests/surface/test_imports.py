@@ -22,6 +22,7 @@ LAYERS = (
     ("_caller",),
     ("_namespace",),
     tuple(ROOMS),
+    ("redis",),
     ("_session",),
     ("simulator",),
     ("_cli", "pytest_plugin", "__main__"),
