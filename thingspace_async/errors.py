@@ -7,6 +7,7 @@
     ├── InboxUnavailable        an inbox that is closed, or whose file cannot be used
     ├── SessionMisused          opened twice, or used from another event loop
     │   └── SessionClosed       used before it was opened or after it was closed
+    ├── StoreUnavailable        what sessions share cannot be reached; nothing was sent
     ├── RequestNotSent          nothing reached the platform: safe to repeat
     ├── AnswerLost              sent, outcome unknown
     │   └── AnswerTimedOut

@@ -215,8 +215,7 @@ async def test_anothers_url_is_not_replaced_and_nothing_is_changed(
 
 @pytest.mark.parametrize("replaces", [True, False])
 async def test_anothers_url_is_replaced_on_request_and_put_back_on_request(
-    receiver: Receiver,
-    replaces: bool,  # noqa: FBT001
+    receiver: Receiver, *, replaces: bool
 ) -> None:
     assumptions = Assumptions(registering_replaces_listener=replaces)
     async with (
@@ -350,7 +349,7 @@ async def test_on_leaving_it_is_an_error_of_its_own_or_a_note_on_the_bodys(
     assert not receiver.inbox.is_open
     assert set(await registered(thingspace_session)) == set(left)
     thingspace_simulator.listeners.clear()
-    with pytest.raises(ZeroDivisionError) as body:  # noqa: PT012
+    with pytest.raises(ZeroDivisionError) as body:  # noqa: PT012 - the body of `async with` is what raises
         async with restoring():
             thingspace_simulator.faults.add(operation, Status(400))
             raise ZeroDivisionError

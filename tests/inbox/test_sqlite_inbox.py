@@ -68,7 +68,7 @@ async def test_only_its_owner_reads_the_file_and_those_beside_it(kept: SqliteInb
 
 async def test_the_mode_of_a_file_that_is_there_is_left_alone(path: Path) -> None:
     _write(path, b"")
-    os.chmod(path, 0o640)  # noqa: PTH101
+    os.chmod(path, 0o640)  # noqa: PTH101 - no coroutine for one call
     async with SqliteInbox(path) as inbox:
         await inbox.store(activated())
     assert _modes(path.parent) == {path.name: 0o640}
@@ -267,13 +267,13 @@ async def test_a_file_system_without_a_write_ahead_log_is_refused(path: Path, mo
 async def test_nothing_is_acknowledged_once_the_file_is_no_longer_in_its_place(path: Path, *, replaced: bool) -> None:
     moved = path.with_suffix(".moved")
     async with SqliteInbox(path) as kept:
-        os.rename(path, moved)  # noqa: PTH104
+        os.rename(path, moved)  # noqa: PTH104 - no coroutine for one call
         if replaced:
             _write(path, b"")
         for attempt in (kept.store(activated(1)), kept.record("run", {"a": "b"})):
             with pytest.raises(InboxUnavailable, match="was moved or removed while it was open: put it back"):
                 await attempt
-        os.rename(moved, path)  # noqa: PTH104
+        os.rename(moved, path)  # noqa: PTH104 - no coroutine for one call
         assert await kept.store(activated(1))
 
 

@@ -30,7 +30,8 @@ async def _asked(simulator: Simulator, times: int) -> None:
 async def test_a_request_is_asked_after_until_it_has_ended_and_failure_is_an_answer(
     thingspace_simulator: Simulator,
     thingspace_session: Session,
-    failed: bool,  # noqa: FBT001
+    *,
+    failed: bool,
 ) -> None:
     accepted = Accepted(request_id=thingspace_simulator.add_request(seconds=60, fails=failed))
     waiting = asyncio.create_task(thingspace_session.accounts.wait(ACCOUNT, accepted, interval=SOON))

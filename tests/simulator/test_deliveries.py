@@ -373,7 +373,7 @@ async def test_an_esn_is_spelled_in_capitals(api: Api, listener: Listener) -> No
 
 
 @pytest.mark.parametrize("fails", [False, True])
-async def test_a_request_without_devices_has_one_message(api: Api, listener: Listener, fails: bool) -> None:  # noqa: FBT001
+async def test_a_request_without_devices_has_one_message(api: Api, listener: Listener, *, fails: bool) -> None:
     await register(api, listener.url)
     request_id = api.cloud.add_request(fails=fails)
     await pass_time(api)

@@ -117,7 +117,7 @@ def test_true_is_no_number_and_one_is_no_flag() -> None:
 
 
 def test_a_date_without_a_zone_or_without_a_time_is_refused() -> None:
-    assert "no time zone" in str(checked(_checks.zoned, datetime(2026, 1, 31)))  # noqa: DTZ001
+    assert "no time zone" in str(checked(_checks.zoned, datetime(2026, 1, 31)))  # noqa: DTZ001 - the point
     assert "not date" in str(checked(_checks.zoned, date(2026, 1, 31)))
     assert checked(_checks.zoned, datetime(2026, 1, 31, tzinfo=timezone(timedelta(hours=-5)))) is None
 

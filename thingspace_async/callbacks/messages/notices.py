@@ -111,6 +111,7 @@ class ResumeNotice(Message):
         # m2mdeveloper.verizon.com/docs/ts-docs-wns/src/API_Reference/ResumeTrackingNotification-Callback.html
         found = _RESUMED.search(self.comment or "")
         try:
+            # No zone is told, and none is made up.
             return None if found is None else datetime.strptime(found[1].upper(), "%m/%d/%Y %I:%M:%S %p")  # noqa: DTZ007
         except ValueError:
             return None
