@@ -1,13 +1,15 @@
-"""What requests about several devices share: the devices by name, or what they have in common."""
+"""What requests about devices share: the devices by name, what they have in common, or one and a span of time."""
 
 from __future__ import annotations
+
+from datetime import datetime
 
 import attrs
 
 from thingspace_async import _checks
-from thingspace_async._types import CustomField, DeviceIds, to_custom_fields, to_devices
+from thingspace_async._types import CustomField, DeviceId, DeviceIds, to_custom_fields, to_devices
 
-__all__ = ["ChosenDevices", "FilteredDevices", "ServedDevices"]
+__all__ = ["ChosenDevices", "DeviceInTime", "FilteredDevices", "ServedDevices"]
 
 
 @attrs.frozen(kw_only=True)
@@ -46,3 +48,17 @@ class ServedDevices(FilteredDevices):
     def __attrs_post_init__(self) -> None:
         _checks.any_of(self, "devices", "account_name", "group_name", "service_plan", "custom_fields")
         _checks.exclusive(self, "devices", "group_name", "service_plan", "custom_fields")
+
+
+@attrs.frozen(kw_only=True)
+class DeviceInTime:
+    """One device, and the time that is asked about."""
+
+    device_id: DeviceId = attrs.field(validator=_checks.device_id)
+    earliest: datetime = attrs.field(validator=_checks.zoned)
+    """Needs a time zone."""
+    latest: datetime = attrs.field(validator=_checks.zoned)
+    """Needs a time zone."""
+
+    def __attrs_post_init__(self) -> None:
+        _checks.in_order(self, "earliest", "latest")

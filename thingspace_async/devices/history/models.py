@@ -9,6 +9,7 @@ import attrs
 
 from thingspace_async import _checks
 from thingspace_async._types import DeviceId, ExtendedAttribute, to_device_ids
+from thingspace_async.devices._models import DeviceInTime
 
 __all__ = [
     "ConnectionEvent",
@@ -24,19 +25,11 @@ _MOST_FILTERED: Final = 100
 
 
 @attrs.frozen(kw_only=True)
-class DeviceConnectionListRequest:
+class DeviceConnectionListRequest(DeviceInTime):
     """Which device's connections to read, and of which time."""
 
     # The request on the platform's page ends five years before it begins, which no record can be between; it is refused
     # here as any such: .../api-reference/retrieve-device-connection-history.html
-    device_id: DeviceId = attrs.field(validator=_checks.device_id)
-    earliest: datetime = attrs.field(validator=_checks.zoned)
-    """Needs a time zone."""
-    latest: datetime = attrs.field(validator=_checks.zoned)
-    """Needs a time zone."""
-
-    def __attrs_post_init__(self) -> None:
-        _checks.in_order(self, "earliest", "latest")
 
 
 @attrs.frozen(kw_only=True)
@@ -62,17 +55,8 @@ class ConnectionHistoryResult:
 
 
 @attrs.frozen(kw_only=True)
-class DeviceProvisioningHistoryListRequest:
+class DeviceProvisioningHistoryListRequest(DeviceInTime):
     """Which device's provisioning to read, and of which time."""
-
-    device_id: DeviceId = attrs.field(validator=_checks.device_id)
-    earliest: datetime = attrs.field(validator=_checks.zoned)
-    """Needs a time zone."""
-    latest: datetime = attrs.field(validator=_checks.zoned)
-    """Needs a time zone."""
-
-    def __attrs_post_init__(self) -> None:
-        _checks.in_order(self, "earliest", "latest")
 
 
 @attrs.frozen(kw_only=True)

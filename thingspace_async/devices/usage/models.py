@@ -10,6 +10,7 @@ import attrs
 from thingspace_async import _checks
 from thingspace_async._codec import wire
 from thingspace_async._types import DeviceId, DeviceIds, ExtendedAttribute, to_device_ids, to_devices
+from thingspace_async.devices._models import DeviceInTime
 from thingspace_async.devices.labels.models import DeviceLabel, to_labels
 
 __all__ = [
@@ -152,18 +153,8 @@ class BilledUsageListRequest:
 
 
 @attrs.frozen(kw_only=True)
-class DailyUsageRequest:
-    """Which device's usage to read, and of which days."""
-
-    device_id: DeviceId = attrs.field(validator=_checks.device_id)
-    """By its ICCID, the only kind that the platform's page allows here."""
-    earliest: datetime = attrs.field(validator=_checks.zoned)
-    """Needs a time zone."""
-    latest: datetime = attrs.field(validator=_checks.zoned)
-    """Needs a time zone."""
-
-    def __attrs_post_init__(self) -> None:
-        _checks.in_order(self, "earliest", "latest")
+class DailyUsageRequest(DeviceInTime):
+    """Which device's usage to read, and of which days; by its ICCID, the only kind that the platform's page allows."""
 
 
 @attrs.frozen(kw_only=True)
