@@ -62,7 +62,7 @@ class Limits:
         object.__setattr__(self, "client_timeout", timeout)
 
 
-@attrs.define
+@attrs.define(eq=False)  # Never compared, and every method that is made takes its time at each import.
 class Wire:
     """A request as it is sent, less the headers, which hold the tokens."""
 
@@ -77,7 +77,7 @@ class Wire:
     """Whether it goes before all that waits for a connection, which may be waiting for the token that it fetches."""
 
 
-@attrs.define
+@attrs.define(eq=False)
 class Answer:
     """What came back; any status."""
 
@@ -313,12 +313,18 @@ class Transport:
                 raise _TooLarge(response.status)
             if wire.once or length is None or "Content-Encoding" in response.headers:
                 body = await self._read_in_parts(response, received)
+            elif self._passed_in is None and response.content.is_eof():
+                # Small ones come together with their head. `read` is some coroutines more, a fifteenth of a whole call;
+                # it also tells the traces that a passed-in session may have.
+                body = response.content.read_nowait()
             else:
                 body = await response.read()
             return Answer(response.status, response.headers, body)
         finally:
-            response.release()
-            await response.wait_for_close()
+            # An answer that is read has given its connection back, but a body of ours may still be on its way.
+            if wire.data is not None or not response.closed:
+                response.release()
+                await response.wait_for_close()
 
     async def _read_in_parts(self, response: aiohttp.ClientResponse, received: list[bytes]) -> bytes:
         """Read a body that may outgrow the ceiling, or whose beginning is worth keeping if it breaks off."""

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,35 @@ async def test_each_comparison_is_made_whatever_the_others_come_to(monkeypatch: 
 async def test_what_is_no_json_object_gets_400(receiver: Receiver, inbox: SqliteInbox, body: bytes) -> None:
     assert await status_of(receiver, body) == 400
     assert await stored(inbox) == []
+
+
+@pytest.mark.parametrize("part", [b"[]", b"{}", b'{"":{}}', b'"' + b"a" * 18 + b'",[]', b'"\\n"', b"1"])
+async def test_a_megabyte_of_nonsense_from_a_stranger_costs_little_time(receiver: Receiver, part: bytes) -> None:
+    body = b'{"a":[' + b",".join([part] * ((1024 * 1024 - 8) // (len(part) + 1))) + b"]}"
+    spent = []
+    for _ in range(3):  # The least of them, as others share the machine.
+        started = time.process_time()
+        assert await status_of(receiver, body) in (400, 401)
+        spent.append(time.process_time() - started)
+    assert min(spent) < 0.05
+
+
+@pytest.mark.parametrize("count", [2_000, 15_000])
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"id": "3475550100", "kind": "mdn"},
+        {"deviceIds": [{"id": "3475550100", "kind": "mdn"}]},
+        {"ids": [{"id": "1", "kind": "esn"}]},
+        {"key": "a", "value": ""},
+        [-122.3, 47.6],
+    ],
+    ids=json.dumps,
+)
+async def test_a_long_list_of_what_is_short_is_stored(receiver: Receiver, part: object, count: int) -> None:
+    body = body_of(comment="x" * 64 * 1024, devices=[part] * count)
+    body = json.dumps(json.loads(body), separators=(",", ":")).encode()
+    assert await status_of(receiver, body) == 200
 
 
 @pytest.mark.parametrize(("depth", "status"), [(20, 200), (100, 400), (300, 400), (1000, 400)])

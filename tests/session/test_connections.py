@@ -125,6 +125,22 @@ async def client() -> AsyncIterator[aiohttp.ClientSession]:
         yield ready
 
 
+async def test_traces_of_a_passed_in_client_are_told_of_each_body(platform: Platform) -> None:
+    told: list[bytes] = []
+    traces = aiohttp.TraceConfig()
+
+    async def note(_: object, __: object, received: aiohttp.TraceResponseChunkReceivedParams) -> None:
+        told.append(received.chunk)
+
+    traces.on_response_chunk_received.append(note)
+    async with (
+        aiohttp.ClientSession(trace_configs=[traces]) as client,
+        platform.session(client_session=client) as session,
+    ):
+        await session.accounts.get(NAME)
+    assert any(NAME.encode() in chunk for chunk in told)
+
+
 async def test_a_client_that_was_passed_in_stays_open(platform: Platform, client: aiohttp.ClientSession) -> None:
     for _ in range(2):
         async with platform.session(client_session=client) as session:

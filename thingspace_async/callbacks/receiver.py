@@ -61,6 +61,15 @@ class Reply:
         return {} if self.status in _READ_IN_FULL else {"connection": "close"}
 
 
+_SPARSE: Final = 10
+"""Bytes for each object or list of a message, at the least.
+
+Devices in a list, of one identifier each, take 13 to 18: `{"deviceIds":[{"id":"3475550100","kind":"mdn"}]}`. A megabyte
+with more than that costs up to a tenth of a second to read, before it is known who sent it."""
+
+_SMALL: Final = 64 * 1024
+"""Bytes that cost little to read, whatever is in them."""
+
 _READ_IN_FULL: Final = frozenset({200, 400, 401, 503})
 
 
@@ -281,6 +290,8 @@ class Receiver:
     async def _take(self, body: bytes, headers: Mapping[str, str], peer: str | None, service: str) -> Reply:
         if len(body) > self._max_body:
             return self._refusal(413, "it is too long", peer, service)
+        if len(body) > _SMALL and (body.count(b"[") + body.count(b"{")) * _SPARSE > len(body):
+            return self._refusal(400, "it holds too many objects and lists", peer, service)
         try:
             message = read_object(body)
         except ValueError:

@@ -116,9 +116,12 @@ _BY_SERVICE: Final[Mapping[str, type[Message]]] = {
 }
 
 _TOLD_FULLY: Final = frozenset(
-    kind for kind in _BY_MEMBER.values() if not any(issubclass(sent, kind) for sent in _BY_SERVICE.values())
+    kind
+    for kind in _BY_MEMBER.values()
+    if not issubclass(kind, DetailedMessage) and not any(issubclass(sent, kind) for sent in _BY_SERVICE.values())
 )
-"""The kinds of which no service sends a narrower one."""
+"""The kinds of which no service sends a narrower one, and that keep nothing else: a message's other members, and the
+service that sent it, need not be looked at."""
 
 
 def parse(body: bytes | str, *, service: str | None = None) -> Message:
@@ -150,16 +153,12 @@ def _inner(value: object) -> Collection[object]:
 
 def _read(data: dict[str, Any], service: str | None) -> Message | None:
     """Read a message, which is used up; None when its kind is not known or it has not the form of its kind."""
-    told, data = _opened(data)
-    kind: Any = told if told in _TOLD_FULLY or service is None else _narrowed(told, service)
-    if kind is None and (kind := _plain_kind(data)) is None:
-        return None
-    if issubclass(kind, DetailedMessage):
-        data[REST] = _rest(data, kind)
-    elif told is None and _rest(data, kind):
+    told, within = _opened(data)
+    kind: Any = told if told in _TOLD_FULLY else _told_by_all(told, data, within, service)
+    if kind is None:
         return None
     try:
-        message: Message = _codec.loader(kind)(data)
+        message: Message = _codec.pair_loader(kind)(data, within)
     except _codec.Mismatch:
         return None
     if message.fault is not None:
@@ -168,35 +167,47 @@ def _read(data: dict[str, Any], service: str | None) -> Message | None:
 
 
 def _opened(data: dict[str, Any]) -> tuple[type[Message] | None, dict[str, Any]]:
-    """Find the kind by the member that tells it, and put what is in that member beside it."""
+    """Find the kind by the member that tells it, and return with it what is in that member."""
     for wrapper in _WRAPPERS:
         if isinstance(within := data.get(wrapper), dict):
-            for member, content in within.items():
-                if content is not None and (kind := _BY_MEMBER.get(member)) is not None:
+            for member in within:
+                if (kind := _BY_MEMBER.get(member)) is not None and (content := within[member]) is not None:
                     del data[wrapper]
-                    return kind, _spread(data, member, content)
+                    return kind, _taken_out(data, member, content)
     if not _MEMBERS.isdisjoint(data):
         for member, kind in _BY_MEMBER.items():
             if (content := data.get(member)) is not None:
                 del data[member]
-                return kind, _spread(data, member, content)
-    return None, data
+                return kind, _taken_out(data, member, content)
+    return None, {}
 
 
-def _spread(data: dict[str, Any], member: str, content: Any) -> dict[str, Any]:
+def _told_by_all(
+    told: type[Message] | None, data: dict[str, Any], within: dict[str, Any], service: str | None
+) -> type[Message] | None:
+    """Find the kind by the service, too, and by what else the message holds, which is kept where the kind keeps it."""
+    kind = told if service is None else _narrowed(told, service)
+    if kind is None and (kind := _plain_kind(data)) is None:
+        return None
+    if issubclass(kind, DetailedMessage):
+        data[REST] = _rest(within, kind) | _rest(data, kind)
+    elif told is None and _rest(data, kind):
+        return None
+    return kind
+
+
+def _taken_out(data: dict[str, Any], member: str, content: Any) -> dict[str, Any]:
+    """Return what is in a member, to be read as if it stood beside it; what is no object is put there."""
     if content.__class__ is not dict or member in _KEPT:
         data[member] = content
         if member == "usageResponse" and content.__class__ is list:
             for usage in content:
                 if usage.__class__ is dict:
                     usage[REST] = _rest(usage, DeviceUsage)
-        return data
+        return {}
     if "deviceIds" in content:
         # A configuration for NIDD comes without the identifiers that all other messages have beside it.
         data[_REPORTED_IDS if data.get("deviceIds") else "deviceIds"] = content["deviceIds"]
-    if "faultResponse" in content and data.get("faultResponse") is None:
-        data["faultResponse"] = content["faultResponse"]
-    content.update(data)  # What is beside the member goes before what is in it.
     return content
 
 
