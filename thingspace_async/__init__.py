@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from thingspace_async import errors
     from thingspace_async._caller import Exchange
-    from thingspace_async._environment import Credentials, Environment
+    from thingspace_async._environment import Credentials, CredentialsProvider, Environment
     from thingspace_async._session import Response, Session
+    from thingspace_async._store import TokenStore
     from thingspace_async._types import (
         UNSET,
         Accepted,
@@ -39,6 +40,7 @@ __all__ = [
     "UNSET",
     "Accepted",
     "Credentials",
+    "CredentialsProvider",
     "CustomField",
     "DeviceId",
     "DeviceIds",
@@ -51,6 +53,7 @@ __all__ = [
     "Session",
     "SuccessResult",
     "ThingSpaceError",
+    "TokenStore",
     "Unset",
     "__version__",
     "errors",
@@ -59,6 +62,7 @@ __all__ = [
 _HOME = {
     "Accepted": "_types",
     "Credentials": "_environment",
+    "CredentialsProvider": "_environment",
     "CustomField": "_types",
     "DeviceId": "_types",
     "DeviceIds": "_types",
@@ -71,6 +75,7 @@ _HOME = {
     "Session": "_session",
     "SuccessResult": "_types",
     "ThingSpaceError": "errors",
+    "TokenStore": "_store",
     "UNSET": "_types",
     "Unset": "_types",
 }

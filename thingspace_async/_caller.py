@@ -284,7 +284,8 @@ class Engine:
         renewable = proof.renewable
         while True:
             # Outside of the `try`: to get a token is a call of its own, with retries of its own.
-            headers = proof.ready or await proof.headers()
+            if (headers := proof.ready) is None:
+                headers = await _aside(proof.headers(), _not_yet_sent(wire))
             tries += 1
             failure: ThingSpaceError
             try:
@@ -318,8 +319,20 @@ class Engine:
                 break
             retried += 1
             _log.debug("%s: try %d failed (%s); again in %.1f s", wire.operation, tries, failure, wait)
-            await asyncio.sleep(wait)
+            await _aside(asyncio.sleep(wait), failure)
         raise failure
+
+
+async def _aside(work: Awaitable[R], before: ThingSpaceError) -> R:
+    """Await what is done while no request is under way: if it is cancelled, what came before is the cause of that."""
+    try:
+        return await work
+    except asyncio.CancelledError as cancelled:
+        raise cancelled from before
+
+
+def _not_yet_sent(wire: Wire) -> RequestNotSent:
+    return RequestNotSent("cancelled before it was sent", operation=wire.operation)
 
 
 # The log-in needs the key, too, for whose refusal credentials have been asked by then.
@@ -343,7 +356,9 @@ async def _asked(ask: CredentialsProvider) -> Credentials:
             raise
         raise ConfigurationError(f"credentials: none came within {_ASKED_WITHIN:g} s of asking for them") from None
     if not isinstance(known, Credentials):
-        raise ConfigurationError(f"credentials: what was asked gave no Credentials but {type(known).__name__}")
+        kind = type(known).__name__
+        del known  # It may hold a password, as this frame's locals may be shown.
+        raise ConfigurationError(f"credentials: what was asked gave no Credentials but {kind}")
     return known
 
 

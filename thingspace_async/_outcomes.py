@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+import base64
+import uuid
+import zlib
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from thingspace_async._types import Accepted, DeviceIds
+import attrs
+import orjson
+
+from thingspace_async._types import Accepted, DeviceId, DeviceIds
+from thingspace_async.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from thingspace_async.callbacks.messages import Message
 
-__all__ = ["DeviceFault", "DeviceOutcome", "LedgerStore", "OutcomeSource"]
+__all__ = [
+    "Batch",
+    "DeviceFault",
+    "DeviceOutcome",
+    "LedgerStore",
+    "OutcomeSource",
+    "Part",
+    "SharedRuns",
+    "State",
+    "begun_otherwise",
+    "from_rows",
+    "packed",
+    "to_rows",
+    "unpacked",
+]
 
 
 class DeviceFault(Protocol):
@@ -93,12 +116,120 @@ class LedgerStore(Protocol):
         ...
 
 
+class State(StrEnum):
+    """How far a batch of devices has come."""
+
+    CLAIMED = "claimed"
+    """To be sent by its worker, and by nobody else."""
+    SENDING = "sending"
+    """About to be sent, or sent: without a later state, nobody knows."""
+    ACCEPTED = "accepted"
+    FINISHED = "finished"
+    """Accepted, and all outcomes have come."""
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    NOT_SENT = "not-sent"
+
+
+@attrs.frozen(kw_only=True)
+class Batch:
+    """The devices of one request."""
+
+    devices: tuple[DeviceIds, ...] = ()
+    key: str = attrs.field(factory=lambda: uuid.uuid4().hex)
+    """Its own even where two processes share a run by mistake: neither overwrites what the other has noted."""
+    state: State = State.CLAIMED
+    detail: str = ""
+    """The request's id, or why there is none."""
+
+
+class Part(Protocol):
+    """What one worker does of a run. What cannot be noted raises InboxUnavailable."""
+
+    async def claim(
+        self, batch: Batch, devices: tuple[DeviceIds, ...], most: int
+    ) -> tuple[Batch, tuple[DeviceIds, ...]]:
+        """Add devices to a batch that is to be sent, up to so many, less those that the run has met.
+
+        Returns the batch and the devices that it had no room for. The batch is a new one where the other was taken
+        over, this worker having been taken for dead.
+        """
+        ...
+
+    async def begin(self, batch: Batch) -> bool:
+        """Note that a batch is about to be sent; it must not be where this says no, for another worker has it."""
+        ...
+
+    async def note(self, batch: Batch, state: State, detail: str = "") -> bool:
+        """Note what became of a batch, and say whether it is still this worker's to tell of."""
+        ...
+
+    async def adopt(self) -> Batch | None:
+        """Take over a batch whose worker has left, died, or ended in an earlier run; None where there is none now."""
+        ...
+
+    async def others_at_work(self, *, finished: bool) -> bool:
+        """Say whether other workers may still leave batches to adopt.
+
+        `finished` once this one has claimed all that it was given, and has told of all that it has claimed or adopted.
+        """
+        ...
+
+
+class SharedRuns(Protocol):
+    """Where runs are divided among their workers."""
+
+    def join(self, run: str, began_as: str) -> AbstractAsyncContextManager[Part]:
+        """Take part in a run; raises InvalidRequest, of `begun_otherwise`, for one that began as something else."""
+        ...
+
+
+def begun_otherwise(run: str, began_as: str, first: str) -> InvalidRequest:
+    """Make the error for another run's name; both texts begin with the operation, and go on with its particulars."""
+    operation, begun = began_as.partition(" ")[0], first.partition(" ")[0]
+    how = "with other options, or on another platform" if begun == operation else f"as {begun}"
+    return InvalidRequest(
+        f"{operation}: the run {run} was begun {how}: go on as it began, or give another name, "
+        "under which all devices are sent"
+    )
+
+
+def to_rows(devices: Iterable[DeviceIds]) -> bytes:
+    """Write devices as JSON, [[address, kind, id, kind, id, ...], ...]."""
+    return orjson.dumps(
+        [[device.ip_address, *(part for one in device.device_ids for part in (one.kind, one.id))] for device in devices]
+    )
+
+
+def from_rows(rows: bytes | str) -> tuple[DeviceIds, ...]:
+    """Read what `to_rows` has written."""
+    return tuple(
+        DeviceIds(
+            device_ids=tuple(
+                DeviceId(kind=kind, id=identifier) for kind, identifier in zip(parts[::2], parts[1::2], strict=True)
+            ),
+            ip_address=address,
+        )
+        for address, *parts in orjson.loads(rows)
+    )
+
+
+def packed(devices: Iterable[DeviceIds]) -> str:
+    """Write devices, compressed: the next run reads a million at once."""
+    return base64.b64encode(zlib.compress(to_rows(devices), level=1)).decode()
+
+
+def unpacked(text: bytes | str) -> tuple[DeviceIds, ...]:
+    """Read what `packed` has written."""
+    return from_rows(zlib.decompress(base64.b64decode(text)))
+
+
 class OutcomeSource(Protocol):
     """Where outcomes come from, as `callbacks.Outcomes` has them."""
 
     @property
     def inbox(self) -> LedgerStore:
-        """Where messages are kept, and the ledger with them."""
+        """Where messages are kept, and the ledger with them: its `runs`, SharedRuns, where it has them."""
         ...
 
     def of(

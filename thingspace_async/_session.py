@@ -7,10 +7,10 @@ import inspect
 import logging
 import ssl as ssl_module
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import cached_property, partial
 from types import NoneType, TracebackType
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, get_args
+from typing import TYPE_CHECKING, Final, NoReturn, Self, get_args
 from urllib.parse import unquote, urlsplit
 
 import attrs
@@ -22,6 +22,7 @@ from thingspace_async._environment import Credentials, CredentialsProvider, Envi
 from thingspace_async._operation import Method, Operation
 from thingspace_async._retry import RetryPolicy
 from thingspace_async._store import LocalStore, LogOut, Token, TokenStore
+from thingspace_async._tasks import outlast
 from thingspace_async._transport import Limits, Transport
 from thingspace_async._types import Secret
 from thingspace_async.errors import (
@@ -177,21 +178,32 @@ class Session:
         try:
             engine.transport.open()
             await engine.identify()
+            self._check_opening()
             if force:
                 await self._start(None, force=True)
             else:
                 await engine.session.get()
+            self._check_opening()
         except BaseException:
+            await self._abandon()
+            raise
+        engine.state = "open"
+        return self
+
+    def _check_opening(self) -> None:
+        if self._engine.state != "opening":
+            raise SessionClosed("the session was closed while it was opening")
+
+    async def _abandon(self) -> None:
+        """Close what an opening that failed has opened."""
+        engine = self._engine
+        try:
+            await engine.store.leave(None, "never")
+        finally:
             if engine.state == "opening":  # Else somebody closes it meanwhile, and cleans up.
-                await engine.store.leave(engine.session.token, "never")
                 engine.forget_tokens()
                 await engine.transport.close()
                 engine.state = "new"
-            raise
-        if engine.state != "opening":
-            raise SessionClosed("the session was closed while it was opening")
-        engine.state = "open"
-        return self
 
     async def close(self) -> None:
         """Log out within five seconds and close the connections; closing twice does nothing more."""
@@ -224,13 +236,16 @@ class Session:
         engine.state = "closing"
         try:
             if engine.reset is not None:
-                await _outlast(engine.reset)
+                await outlast(engine.reset)
             await engine.end_tasks()
             await self._log_out_quietly(error)
         finally:
             engine.state = "closed"
             engine.forget_tokens()
-            await engine.transport.close()
+            try:
+                await engine.store.leave(None, "never")  # Where it was not left, as a log-in did not end.
+            finally:
+                await engine.transport.close()
 
     async def _log_out_quietly(self, error: BaseException | None) -> None:
         """Log out, letting nothing but cancellation escape: the token dies by itself in 20 minutes."""
@@ -314,7 +329,7 @@ class Session:
             raise SessionMisused("another reset_password of this session is under way: wait for its password")
         task = engine.reset = asyncio.get_running_loop().create_task(self._reset_password(on_new_password))
         try:
-            await _outlast(task)
+            await outlast(task)
         except asyncio.CancelledError:
             if not task.cancelled() and (lost := task.exception()) is not None:
                 _log.error("the password reset went on after its caller was cancelled, and failed: %s", lost)
@@ -328,8 +343,10 @@ class Session:
         patient = attrs.evolve(self._caller.limits, answer=_RESET_WITHIN)
         management = self._management(_NO_RETRY, patient)
         # Nobody else logs in meanwhile: the platform may have changed the password already, and would count a refusal.
-        async with engine.store.exclusive():
+        async with AsyncExitStack() as others:
             async with engine.session.exclusive():
+                # In this order: who has a token fetched for this session waits for those of others.
+                await others.enter_async_context(engine.store.exclusive())
                 password = await management.reset_password(old)
                 engine.known = old.with_password(password)
             try:
@@ -504,18 +521,6 @@ class Session:
         from thingspace_async.sms.calls import Sms
 
         return Sms(self._caller)
-
-
-async def _outlast(task: asyncio.Task[Any]) -> None:
-    """Wait for a task to end, which its own time limits bound, and only then pass a cancellation on."""
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
 
 
 def _checked_path(path: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 import attrs
 
@@ -36,8 +36,7 @@ TokenKind = Literal["oauth", "session"]
 LogOut = Literal["never", "last", "always"]
 
 
-@attrs.frozen(kw_only=True)
-class Identity:
+class Identity(NamedTuple):  # Like Refusal no attrs class: to make one takes as long as to import a small module.
     """Whose tokens they are: sessions share only what is the same for all of this."""
 
     host: str
@@ -60,8 +59,7 @@ class Token:
 Fetch: TypeAlias = Callable[[], Awaitable[Token]]
 
 
-@attrs.frozen(kw_only=True)
-class Refusal:
+class Refusal(NamedTuple):
     """That the platform refused a password, or that it is not worth trying."""
 
     message: str
@@ -101,7 +99,7 @@ class UserStore(Protocol):
     async def leave(self, token: Token | None, log_out: LogOut) -> bool:
         """Count this session no more, and say whether it is to log out, its token then being nobody else's.
 
-        Ends whatever was begun for it, even when it is cancelled.
+        Ends whatever was begun for it, even when it is cancelled. Left once, or never entered, it says no.
         """
         ...
 
@@ -122,7 +120,7 @@ class UserStore(Protocol):
         ...
 
     def exclusive(self) -> AbstractAsyncContextManager[None]:
-        """Keep all others from logging in; the task that entered may."""
+        """Keep all other sessions from logging in; this one may."""
         ...
 
     async def may_send(self, password: Secret) -> Refusal | None:

@@ -14,7 +14,7 @@ import pytest
 from tests.surface.rooms import PACKAGE, ROOMS
 
 LAYERS = (
-    ("errors", "_types", "_checks"),
+    ("errors", "_types", "_checks", "_tasks"),
     ("_codec", "_operation", "_environment", "_models", "_outcomes"),
     ("_store",),
     ("_auth", "_retry"),
