@@ -20,8 +20,10 @@ import pytest
 from aioresponses import aioresponses, core
 from blockbuster import BlockBuster
 from hypothesis import settings
+from redis.asyncio import Redis
 
 import thingspace_async
+from tests.redis.servers import RedisServer
 
 # No deadline: the first example pays for loading. No database: it would write into the checkout.
 settings.register_profile("thingspace", deadline=None, database=None)
@@ -165,3 +167,18 @@ def canned(monkeypatch: pytest.MonkeyPatch) -> Iterator[aioresponses]:
     monkeypatch.setattr(core, "ClientResponse", Mended)
     with aioresponses() as answers:
         yield answers
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """Start a Redis server that all tests share."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def redis(redis_server: RedisServer) -> AsyncIterator[Redis]:
+    """Connect to it, and empty it."""
+    async with Redis.from_url(redis_server.url) as client:
+        await client.flushall()
+        yield client

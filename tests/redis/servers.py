@@ -9,13 +9,15 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import pytest
 import redis
 
-__all__ = ["RedisServer", "find_program"]
+__all__ = ["ClusterServers", "RedisServer", "find_program", "needs_redis"]
 
 _PATIENCE: Final = 10.0
 """Seconds for a server to answer, or to end."""
@@ -31,6 +33,11 @@ def find_program() -> str | None:
         return shutil.which("redis-server") or shutil.which("valkey-server")
     Path(REDIS_SERVER_PATH).chmod(0o755)
     return str(REDIS_SERVER_PATH)
+
+
+needs_redis: Final = pytest.mark.skipif(
+    find_program() is None, reason="NO REDIS SERVER: install one, or name it in THINGSPACE_REDIS_SERVER"
+)
 
 
 def free_port() -> int:
@@ -92,7 +99,11 @@ class RedisServer:
         self._process.send_signal(signal.SIGCONT)
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(
@@ -100,3 +111,40 @@ class RedisServer:
     ) -> None:
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+_SLOTS: Final = 16384
+
+
+class ClusterServers:
+    """A Cluster of three primaries; `with` starts it and ends it."""
+
+    def __init__(self) -> None:
+        self.servers = [RedisServer("--cluster-enabled", "yes", "--cluster-node-timeout", "2000") for _ in range(3)]
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            for server in self.servers:
+                stack.enter_context(server)
+            self._join()
+            self._stack = stack.pop_all()
+        return self
+
+    def _join(self) -> None:
+        with ExitStack() as stack:
+            nodes = [stack.enter_context(redis.Redis(port=server.port)) for server in self.servers]
+            for place, node in enumerate(nodes):
+                # Redis 6.2 has no CLUSTER ADDSLOTSRANGE.
+                node.execute_command("CLUSTER ADDSLOTS", *range(place, _SLOTS, len(nodes)))
+            for node in nodes[1:]:
+                node.execute_command("CLUSTER MEET", "127.0.0.1", self.servers[0].port)
+            until = time.monotonic() + _PATIENCE
+            while any(node.cluster("INFO")["cluster_state"] != "ok" for node in nodes):
+                assert time.monotonic() < until, "the Cluster does not come about"
+                time.sleep(0.02)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.close()

@@ -1,0 +1,442 @@
+"""Redis away, in every way that there is: work goes on or is refused, as was asked for, and recovery is by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ResponseError
+
+from tests.redis.servers import RedisServer
+from tests.redis.sharing import Source, entered, user
+from tests.session.checks import assert_keeps_secrets, raises
+from tests.session.fake import LOG_IN, NAME, Platform, running
+from thingspace_async._store import Refusal, Token
+from thingspace_async._types import Secret
+from thingspace_async.errors import LoginRefused, StoreUnavailable
+from thingspace_async.redis import RedisStore, _line, _lock, _tokens, store
+from thingspace_async.redis._faults import unavailable
+
+PASSWORD = Secret("hush-password")
+WRONG = "hush-wrong"
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    """Start a server that may be maltreated."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def redis(server: RedisServer) -> AsyncIterator[Redis]:
+    async with Redis.from_url(server.url) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(_line, "WITHIN", 0.3)
+    monkeypatch.setattr(store, "_PAUSE", 0.4)
+    monkeypatch.setattr(_tokens, "_CHECK_AFTER", 0.01)
+    monkeypatch.setattr(_tokens, "_TRY_AFTER", 0.01)
+    monkeypatch.setattr(_lock, "LOCKED", 0.6)
+    caplog.set_level(logging.INFO, "thingspace_async")
+
+
+@pytest.fixture
+async def platform() -> AsyncIterator[Platform]:
+    async with running(Platform()) as ready:
+        yield ready
+
+
+async def _configure(server: RedisServer, **options: str) -> None:
+    async with Redis.from_url(server.url) as client:
+        for name, value in options.items():
+            await client.config_set(name.replace("_", "-"), value)
+
+
+async def _fill(server: RedisServer) -> None:
+    await _configure(server, maxmemory="1")
+
+
+async def _empty(server: RedisServer) -> None:
+    await _configure(server, maxmemory="0")
+
+
+async def _follow(server: RedisServer) -> None:
+    async with Redis.from_url(server.url) as client:
+        await client.replicaof("127.0.0.1", "1")
+
+
+async def _lead(server: RedisServer) -> None:
+    async with Redis.from_url(server.url) as client:
+        await client.replicaof("NO", "ONE")
+
+
+async def _stop(server: RedisServer) -> None:
+    await asyncio.to_thread(server.stop)
+
+
+async def _start(server: RedisServer) -> None:
+    await asyncio.to_thread(server.start)
+
+
+async def _pause(server: RedisServer) -> None:
+    server.pause()
+
+
+async def _resume(server: RedisServer) -> None:
+    server.resume()
+
+
+AWAY = {
+    "refused": (_stop, _start, "cannot be reached"),
+    "slow": (_pause, _resume, "does not answer in time"),
+    "full": (_fill, _empty, "maxmemory"),
+    "replica": (_follow, _lead, "takes no writes"),
+}
+every_way = pytest.mark.parametrize("how", AWAY)
+
+
+@every_way
+async def test_local_goes_on_with_one_log_in_and_one_warning_and_is_back_by_itself(
+    server: RedisServer, redis: Redis, platform: Platform, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    begin, end, text = AWAY[how]
+    await begin(server)
+    shared = RedisStore(redis)
+    async with platform.session(store=shared) as session:
+        for _ in range(20):
+            await session.accounts.get(NAME)
+            await asyncio.sleep(0.02)
+        assert platform.count(LOG_IN) == 1
+        warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+        assert len(warnings) == 1
+        assert text in warnings[0]
+        await end(server)
+        await asyncio.sleep(0.5)
+        await session.accounts.get(NAME)
+        assert "Redis is back" in caplog.text
+        async with platform.session(store=RedisStore(redis)) as other:
+            await other.accounts.get(NAME)
+    assert platform.count(LOG_IN) == 1
+
+
+@every_way
+async def test_raise_sends_nothing_and_is_back_by_itself(
+    server: RedisServer, redis: Redis, platform: Platform, how: str
+) -> None:
+    begin, end, text = AWAY[how]
+    shared = RedisStore(redis, on_store_failure="raise")
+    await begin(server)
+    with raises(StoreUnavailable) as caught:
+        await platform.session(store=shared).open()
+    assert text in str(caught)
+    assert platform.calls == []
+    await end(server)
+    async with platform.session(store=shared) as session:
+        await session.accounts.get(NAME)
+        platform.expire_session()
+        await begin(server)
+        with raises(StoreUnavailable):
+            await session.accounts.get(NAME)
+        assert platform.count(LOG_IN) == 1
+        await end(server)
+        await session.accounts.get(NAME)
+    assert platform.count(LOG_IN) == 2
+
+
+@pytest.mark.parametrize("mode", ["local", "raise"])
+async def test_an_emptied_redis_is_given_what_is_known_without_a_log_in(
+    redis: Redis, platform: Platform, mode: store.OnStoreFailure
+) -> None:
+    one, other = (platform.session(store=RedisStore(redis, on_store_failure=mode)) for _ in range(2))
+    async with one, other:
+        for _ in range(3):
+            await redis.flushall()
+            await asyncio.sleep(0.02)
+            for session in (one, other):
+                await session.accounts.get(NAME)
+        async with platform.session(store=RedisStore(redis)) as third:
+            await third.accounts.get(NAME)
+    assert platform.count(LOG_IN) == 1
+
+
+@pytest.mark.parametrize("mode", ["local", "raise"])
+async def test_a_flushed_script_cache_is_filled_again(
+    redis: Redis, mode: store.OnStoreFailure, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = Source()
+    async with entered(redis, on_store_failure=mode) as worker:
+        known = await worker.token("session", source.fetch)
+        for _ in range(3):
+            await redis.script_flush()
+            known = await worker.token("session", source.fetch, known=known)
+            await redis.script_flush()
+            known = await worker.token("session", source.fetch, rejected=known)
+            await redis.script_flush()
+            await worker.may_send(PASSWORD)
+            await worker.answered(PASSWORD)
+    assert source.asked == 4
+    assert not caplog.records
+
+
+async def test_a_token_that_is_good_is_used_until_redis_is_back(server: RedisServer, redis: Redis) -> None:
+    source = Source(seconds=1800)
+    async with entered(redis) as worker:
+        known = await worker.token("oauth", source.fetch)
+        await _stop(server)
+        for _ in range(3):
+            known = await worker.token("oauth", source.fetch, known=known)
+            assert known.seconds == pytest.approx(1800, abs=5)
+        await _start(server)
+        await asyncio.sleep(0.5)
+        known = await worker.token("oauth", source.fetch, known=known)
+        assert known.check_after is None
+    assert source.asked == 1
+
+
+async def test_an_oauth_token_about_to_end_is_fetched_while_redis_is_away(server: RedisServer, redis: Redis) -> None:
+    source = Source(seconds=30)
+    async with entered(redis) as worker:
+        known = await worker.token("oauth", source.fetch)
+        await _stop(server)
+        await worker.token("oauth", source.fetch, known=known)
+    assert source.asked == 2
+
+
+async def test_a_token_that_was_fetched_is_kept_though_redis_goes_away_meanwhile(
+    server: RedisServer, redis: Redis
+) -> None:
+    for mode in ("local", "raise"):
+        source = Source()
+        source.wait = 0.2
+        worker = user(redis, on_store_failure=mode)
+        fetching = asyncio.create_task(worker.token("session", source.fetch))
+        await asyncio.sleep(0.1)
+        await _stop(server)
+        token = await fetching
+        assert (token.secret, token.check_after) == (source.given[0], 0.01)
+        await _start(server)
+        await asyncio.sleep(0.5)
+        assert (await worker.token("session", source.fetch, known=token)).mark is not None
+        assert source.asked == 1
+        await redis.flushall()
+
+
+async def test_a_token_that_was_rejected_meanwhile_is_not_taken_again_when_redis_is_back(
+    server: RedisServer, redis: Redis
+) -> None:
+    source = Source()
+    async with entered(redis) as worker:
+        old = await worker.token("session", source.fetch)
+        server.pause()
+        own = await worker.token("session", source.fetch, rejected=old)
+        server.resume()
+        await asyncio.sleep(0.5)
+        assert (await worker.token("session", source.fetch, known=own)).secret != old.secret
+
+
+async def test_a_token_whose_sharing_went_unanswered_may_be_that_of_others(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Source()
+    async with entered(redis) as worker, entered(redis) as other:
+        with monkeypatch.context() as patch:
+            patch.setattr(_lock.Lock, "_publish", _shared_unheard)
+            token = await worker.token("session", source.fetch)
+        shared = await other.token("session", source.fetch)
+        assert shared.secret == token.secret
+        await asyncio.sleep(0.5)
+        assert not await worker.leave(token, "last")
+        assert (await other.token("session", source.fetch, rejected=token)).secret != token.secret
+
+
+_publish = _lock.Lock._publish
+
+
+async def _shared_unheard(lock: _lock.Lock, *parts: Any, **options: Any) -> bool:
+    """Share a token, and lose the answer."""
+    await _publish(lock, *parts, **options)
+    raise _line.Away("it does not answer in time")
+
+
+async def test_a_token_fetched_while_redis_was_away_is_shared_without_another_log_in(
+    server: RedisServer, redis: Redis
+) -> None:
+    source = Source()
+    async with entered(redis) as worker, entered(redis) as other:
+        old = await worker.token("session", source.fetch)
+        await _follow(server)
+        own = await worker.token("session", source.fetch, rejected=old)
+        await _lead(server)
+        await asyncio.sleep(0.5)
+        assert (await worker.token("session", source.fetch, known=own)).secret == own.secret
+        assert (await other.token("session", source.fetch, known=old)).secret == own.secret
+    assert source.asked == 2
+
+
+async def test_a_refusal_that_others_met_is_remembered_while_redis_is_away(server: RedisServer, redis: Redis) -> None:
+    one, other = user(redis), user(redis)
+    refusal = Refusal(message="no", status=400)
+    await one.answered(PASSWORD, refusal=refusal)
+    assert await other.may_send(PASSWORD) == refusal
+    await _stop(server)
+    for worker in (one, other):
+        assert await worker.may_send(PASSWORD) == refusal
+        await worker.forgive(PASSWORD)
+        assert await worker.may_send(PASSWORD) is None
+
+
+async def test_answers_that_redis_did_not_hear_of_lock_nobody_out(server: RedisServer, redis: Redis) -> None:
+    workers = [user(redis) for _ in range(3)]
+    for worker in workers[:2]:
+        assert await worker.may_send(PASSWORD) is None
+    await _stop(server)
+    for worker in workers[:2]:
+        await worker.answered(PASSWORD, accepted=True)
+    await _start(server)
+    await asyncio.sleep(0.5)
+    for _ in range(2):
+        await workers[2].may_send(PASSWORD)
+    for worker in (workers[0], workers[2]):
+        assert await worker.may_send(PASSWORD) is None
+
+
+async def test_nothing_that_is_cancelled_or_fails_shows_a_secret(server: RedisServer, redis: Redis) -> None:
+    source = Source()
+    worker = user(redis, on_store_failure="raise")
+    digesting = asyncio.create_task(worker.may_send(PASSWORD))
+    await asyncio.sleep(0)
+    digesting.cancel()
+    known = await worker.token("session", source.fetch)
+
+    async def fetch() -> Token:
+        server.pause()
+        return await source.fetch()
+
+    sharing = asyncio.create_task(worker.token("session", fetch, known=known, anew=True))
+    await asyncio.sleep(0.1)
+    sharing.cancel()
+    for task in (digesting, sharing):
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+        assert_keeps_secrets(caught.value)
+    server.resume()
+
+
+async def test_what_cannot_be_given_back_to_redis_is_not_shown(
+    server: RedisServer, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Source()
+    worker = user(redis, on_store_failure="raise")
+    known = await worker.token("session", source.fetch)
+    await redis.flushall()
+    monkeypatch.setattr(_lock.Lock, "_publish", _with_redis_paused(server))
+    with raises(StoreUnavailable):
+        await worker.token("session", source.fetch, known=known)
+    server.resume()
+
+
+def _with_redis_paused(server: RedisServer) -> Callable[..., Awaitable[bool]]:
+    async def publish(lock: _lock.Lock, *parts: Any, **options: Any) -> bool:
+        server.pause()
+        return await _publish(lock, *parts, **options)
+
+    return publish
+
+
+async def test_who_waits_for_another_goes_on_when_redis_goes_away(server: RedisServer, redis: Redis) -> None:
+    source = Source()
+    source.wait = 0.5
+    first = asyncio.create_task(user(redis).token("session", source.fetch))
+    await asyncio.sleep(0.1)
+    second = asyncio.create_task(user(redis).token("session", source.fetch))
+    await asyncio.sleep(0.1)
+    await _stop(server)
+    assert {token.check_after for token in await asyncio.gather(first, second)} == {0.01}
+    assert source.asked == 2
+
+
+async def test_the_guard_of_the_process_goes_on_without_redis(
+    server: RedisServer, redis: Redis, platform: Platform
+) -> None:
+    await _stop(server)
+    for _ in range(3):
+        with raises(LoginRefused):
+            await platform.session(password=WRONG, store=RedisStore(redis)).open()
+    assert platform.count(LOG_IN) == 1
+
+
+async def test_raise_refuses_to_send_a_password_but_never_to_hear_the_answer(server: RedisServer, redis: Redis) -> None:
+    worker = user(redis, on_store_failure="raise")
+    await _stop(server)
+    for work in (worker.may_send(PASSWORD), worker.forgive(PASSWORD), worker.pace(None), worker.enter()):
+        with raises(StoreUnavailable):
+            await work
+    with raises(StoreUnavailable):
+        async with worker.exclusive():
+            pytest.fail("it must not be entered")
+    await worker.answered(PASSWORD, refusal=Refusal(message="no", status=400))
+    assert await worker.leave(Token(Secret("hush"), mark="m"), "always")
+
+
+async def test_local_does_all_that_can_be_done(server: RedisServer, redis: Redis) -> None:
+    await _stop(server)
+    async with entered(redis) as worker:
+        assert await worker.may_send(PASSWORD) is None
+        await worker.forgive(PASSWORD)
+        await worker.pace(None)
+        async with worker.exclusive():
+            await worker.token("session", Source().fetch)
+        assert not await worker.leave(Token(Secret("hush"), mark="m"), "last")
+
+
+async def test_a_redis_that_is_away_delays_nobody_all_the_time(server: RedisServer, redis: Redis) -> None:
+    server.pause()
+    worker, source = user(redis), Source()
+    started = time.monotonic()
+    known = None
+    for _ in range(50):
+        known = await worker.token("session", source.fetch, known=known)
+    assert time.monotonic() - started < 0.6
+    server.resume()
+
+
+@pytest.mark.parametrize("url", ["redis://:hush-wrong@127.0.0.1:{}", "redis://127.0.0.1:{}"])
+async def test_a_server_that_refuses_the_client_is_named_without_a_secret(server: RedisServer, url: str) -> None:
+    await _configure(server, requirepass="right")
+    async with Redis.from_url(url.format(server.port), retry=Retry(NoBackoff(), 0)) as client:
+        with raises(StoreUnavailable, "hush-wrong") as caught:
+            await user(client, on_store_failure="raise").may_send(PASSWORD)
+    assert "wants another user or password" in str(caught)
+
+
+async def test_a_cluster_that_does_not_serve_all_slots_is_named() -> None:
+    with RedisServer("--cluster-enabled", "yes") as server:
+        async with Redis.from_url(server.url) as client:
+            with raises(StoreUnavailable) as caught:
+                await user(client, on_store_failure="raise").may_send(PASSWORD)
+    assert "CLUSTER INFO" in str(caught)
+
+
+async def test_an_acl_that_allows_too_little_is_named(server: RedisServer, redis: Redis) -> None:
+    await redis.acl_setuser("few", enabled=True, passwords=["+few"], commands=["+evalsha"], keys=["*"])
+    async with Redis.from_url(f"redis://few:few@127.0.0.1:{server.port}", retry=Retry(NoBackoff(), 0)) as client:
+        with raises(StoreUnavailable) as caught:
+            await user(client, on_store_failure="raise").may_send(PASSWORD)
+    assert "ACL" in str(caught)
+
+
+def test_what_is_not_known_repeats_nothing_that_was_sent() -> None:
+    assert "hush" not in unavailable(OSError("hush"))
+    assert "hush" not in unavailable(ResponseError("unknown command, with args beginning with hush"))
+    assert unavailable(ResponseError("NOREPLICAS Not enough good replicas to write.")).endswith("(NOREPLICAS)")
