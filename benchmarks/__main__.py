@@ -25,6 +25,8 @@ _NAMES = (
     "plugin",
     "inbox",
     "receiver",
+    "redis_store",
+    "redis_inbox",
 )
 _LIBRARIES = ("aiohttp", "attrs", "cattrs", "orjson", "pydantic")
 _HEADINGS = ("what", "ours", "floor", "median", "min-max", "bar", "met")

@@ -1,7 +1,7 @@
 """`python -m benchmarks.workers`: four processes that are one user of ThingSpace, by way of Redis.
 
-They work against the simulator, whose session is made to expire half-way, and the log-ins that it saw are printed. Redis
-is the one at `--redis URL`, or a server that is started for the purpose where one is installed.
+They work against the simulator, whose session is made to expire half-way, and the log-ins that it saw are printed.
+Redis is the one at `--redis URL`, or a server that is started for the purpose where one is installed.
 """
 
 from __future__ import annotations

@@ -8,16 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.redis.servers import needs_redis
 from thingspace_async.callbacks import inbox as module
 from thingspace_async.callbacks.inbox import BaseInbox, MemoryInbox
 from thingspace_async.callbacks.sqlite_inbox import SqliteInbox
+from thingspace_async.redis.inbox import RedisInbox
 
 
-@pytest.fixture(params=[MemoryInbox, SqliteInbox])
+@pytest.fixture(params=[MemoryInbox, SqliteInbox, pytest.param(RedisInbox, marks=needs_redis)])
 def closed(request: pytest.FixtureRequest, tmp_path: Path) -> BaseInbox:
     """Make an inbox that is not open."""
-    made: BaseInbox = MemoryInbox() if request.param is MemoryInbox else SqliteInbox(tmp_path / "messages.db")
-    return made
+    made: dict[type[BaseInbox], Callable[[], BaseInbox]] = {
+        MemoryInbox: MemoryInbox,
+        SqliteInbox: lambda: SqliteInbox(tmp_path / "messages.db"),
+        RedisInbox: lambda: RedisInbox(request.getfixturevalue("redis")),
+    }
+    return made[request.param]()
 
 
 @pytest.fixture

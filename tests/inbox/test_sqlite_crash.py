@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 async def test_killing_at_200_random_moments_loses_no_message_that_was_acknowledged_and_repeats_none(
     path: Path,
 ) -> None:
-    command = [sys.executable, "-m", "tests.inbox.crashing", str(path)]
+    command = [sys.executable, "-m", "tests.inbox.crashing", str(path), "10000", "200"]
     done = await asyncio.to_thread(subprocess.run, command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     kills, left = map(int, done.stdout.split())

@@ -133,19 +133,22 @@ class Incoming:
         message = parse(body, service=service)
         return cls(message=message, body=body, service=service, received_at=_now(), digest=_digest(body, service))
 
-    def repeats(self, latest: datetime | None) -> bool:
-        """Say whether this is another attempt at the message with the same digest that was last received then.
+    @property
+    def repeats_within(self) -> timedelta:
+        """How soon after the last message with its digest this is another attempt at that one.
 
         What nobody asked for, such as an SMS from a device, may well be said twice in the same words: it is another
         attempt only where the platform counts it as one, and so soon that it cannot be one at a later message, whose
         first attempt did not get here.
         """
-        if latest is None:
-            return False
         if self.message.request_id is not None and not isinstance(self.message, _TOLD_AGAIN):
-            return True
+            return timedelta.max
         attempt = min(self.message.attempt or 1, _MOST_ATTEMPTS)
-        return attempt > 1 and self.received_at - latest <= attempt * _INTERVAL  # One interval more than it takes.
+        return attempt * _INTERVAL if attempt > 1 else timedelta.min  # One interval more than it takes.
+
+    def repeats(self, latest: datetime | None) -> bool:
+        """Say whether this is another attempt at the message with the same digest that was last received then."""
+        return latest is not None and self.received_at - latest <= self.repeats_within
 
 
 def _now() -> datetime:
