@@ -220,6 +220,42 @@ async def test_what_is_not_answered_in_time_when_the_run_is_left_is_unknown(
     assert len(requests(stage.cloud)) == 2
 
 
+@pytest.mark.parametrize("fault", [Status.too_many_requests(), None], ids=str)
+async def test_what_waits_for_a_retry_when_the_run_is_left_was_not_sent(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, fault: Status | None
+) -> None:
+    monkeypatch.setattr(running, "_PATIENCE", 0.05)
+    monkeypatch.setattr(random, "random", lambda: 100.0)  # Which the wait is a multiple of.
+    stage.session = stage.session.with_options(retries=5)
+    if fault is None:
+        await stage.cloud.close()
+    else:
+        stage.cloud.faults.add("devices.activate", fault)
+    consumer = asyncio.create_task(stage.all(fleet(10)))
+    await asyncio.sleep(0.5)
+    consumer.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await consumer
+    if fault is None:
+        await stage.cloud.start()
+    assert results(await stage.all(fleet(10))) == all_of(fleet(10), FleetResult.SUCCEEDED)
+
+
+async def test_what_waits_for_a_token_when_the_run_is_left_was_not_sent(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "_PATIENCE", 0.05)
+    await stage.session.log_out()
+    stage.cloud.faults.add("session.log_in", Delay(5))
+    consumer = asyncio.create_task(stage.all(fleet(10)))
+    await asyncio.sleep(0.5)
+    consumer.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await consumer
+    assert requests(stage.cloud) == []
+    assert results(await stage.all(fleet(10))) == all_of(fleet(10), FleetResult.SUCCEEDED)
+
+
 async def test_a_run_that_is_left_while_it_notes_what_it_will_send_does_not_send_it(stage: Stage) -> None:
     begun, go_on = asyncio.Event(), asyncio.Event()
 

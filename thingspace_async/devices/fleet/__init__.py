@@ -15,7 +15,7 @@
     receiver = Receiver(MemoryInbox())
     services = [CallbackService.CARRIER]
     async with (
-        serve(receiver, port=28220) as url,
+        serve(receiver, port=0) as url,
         session.listen(account, receiver, base_url=url, services=services) as outcomes,
     ):
         run = session.devices.suspend_all(fleet, outcomes, run="winter", account_name=account, on_progress=show)

@@ -3,117 +3,112 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import uuid
-import zlib
 from array import array
-from collections.abc import AsyncGenerator, Iterable
-from enum import StrEnum
-from typing import Final
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Final, Self
 
 import attrs
-import orjson
 
-from thingspace_async._outcomes import LedgerStore
-from thingspace_async._types import DeviceId, DeviceIds
+from thingspace_async._outcomes import Batch, LedgerStore, Part, State, begun_otherwise, packed, unpacked
+from thingspace_async._types import DeviceIds
 from thingspace_async.errors import InvalidRequest
 
-__all__ = ["Batch", "KnownDevices", "Ledger", "State"]
+__all__ = ["KnownDevices", "LocalRuns"]
 
 
-class State(StrEnum):
-    """How far a batch of devices has come."""
-
-    SENDING = "sending"
-    """About to be sent, or sent: without a later state, nobody knows."""
-    ACCEPTED = "accepted"
-    FINISHED = "finished"
-    """Accepted, and all outcomes have come."""
-    REFUSED = "refused"
-    UNKNOWN = "unknown"
-    NOT_SENT = "not-sent"
+_under_way: Final[set[tuple[int, str]]] = set()
+"""By the inbox and the name. Of other processes nothing is known."""
 
 
-@attrs.frozen(kw_only=True)
-class Batch:
-    """The devices of one request."""
+class LocalRuns:
+    """Runs of one worker at a time; each batch is written once, before it is sent, and its state as it changes."""
 
-    devices: tuple[DeviceIds, ...]
-    key: str = attrs.field(factory=lambda: uuid.uuid4().hex)
-    """Its own even where two processes share a run by mistake: neither overwrites what the other has noted."""
-    state: State = State.SENDING
-    detail: str = ""
-    """The request's id, or why there is none."""
-
-
-class Ledger:
-    """The batches of one run: what each has in it is written once, before it is sent, and its state as it changes."""
-
-    def __init__(self, store: LedgerStore, run: str, operation: str, particulars: bytes) -> None:
-        """Keep a run of an operation; the particulars are what else makes it another run: its options, and where to."""
+    def __init__(self, store: LedgerStore) -> None:
         self._store = store
-        self._run = run
-        self._operation = operation
-        self._began_as = f"{operation} {hashlib.blake2b(particulars, digest_size=16).hexdigest()}"
 
-    async def begin(self, batch: Batch) -> None:
-        """Note that a batch is about to be sent."""
-        await self._store.record(
-            self._run,
-            {_BEGAN_AS: self._began_as, batch.key: _written(batch.devices), batch.key + _STATE: State.SENDING},
-        )
-
-    async def note(self, batch: Batch, state: State, detail: str = "") -> None:
-        """Note what became of a batch; the devices of one that was not sent are known no more."""
-        entries = {batch.key + _STATE: f"{state} {detail}"}
-        if state is State.NOT_SENT:
-            entries[batch.key] = ""
-        await self._store.record(self._run, entries)
-
-    async def batches(self) -> AsyncGenerator[Batch]:
-        """Walk what earlier runs of the name have noted, one batch at a time.
-
-        Raises InvalidRequest where they were about something else: nothing would be sent, and all seem done.
-        """
-        entries = await self._store.recorded(self._run)
-        began_as = entries.pop(_BEGAN_AS, self._began_as)
-        if began_as != self._began_as:
-            operation = began_as.partition(" ")[0]
-            how = "with other options, or on another platform" if operation == self._operation else f"as {operation}"
-            raise InvalidRequest(
-                f"{self._operation}: the run {self._run} was begun {how}: go on as it began, or give another name, "
-                "under which all devices are sent"
-            )
-        for key in [key for key in entries if not key.endswith(_STATE)]:
-            state, _, detail = entries[key + _STATE].partition(" ")
-            if state != State.NOT_SENT:
-                yield Batch(key=key, devices=_read(entries.pop(key)), state=State(state), detail=detail)
-            await asyncio.sleep(0)
+    @asynccontextmanager
+    async def join(self, run: str, began_as: str) -> AsyncGenerator[Part]:
+        """Carry out a run alone; see `SharedRuns.join`."""
+        mark = id(self._store), run
+        if mark in _under_way:
+            raise InvalidRequest(f"{began_as.partition(' ')[0]}: the run {run} is under way: it would send all twice")
+        _under_way.add(mark)
+        try:
+            yield await _WholeRun(self._store, run, began_as).read()
+        finally:
+            _under_way.discard(mark)
 
 
 _BEGAN_AS: Final = "operation"
 _STATE: Final = ":state"
 
 
-def _written(devices: Iterable[DeviceIds]) -> str:
-    """Write devices as [[address, kind, id, kind, id, ...], ...], compressed: the next run reads a million at once."""
-    rows = [
-        [device.ip_address, *(part for one in device.device_ids for part in (one.kind, one.id))] for device in devices
-    ]
-    return base64.b64encode(zlib.compress(orjson.dumps(rows), level=1)).decode()
+class _WholeRun:
+    """What a worker alone does of a run, namely all of it; see `Part`."""
 
+    def __init__(self, store: LedgerStore, run: str, began_as: str) -> None:
+        self._store = store
+        self._run = run
+        self._began_as = began_as
+        self._known = KnownDevices()
+        self._left: list[tuple[str, str, str]] = []
+        """Key, devices and state of an earlier run's batches that are not yet adopted, the first one last."""
 
-def _read(text: str) -> tuple[DeviceIds, ...]:
-    return tuple(
-        DeviceIds(
-            device_ids=tuple(
-                DeviceId(kind=kind, id=identifier) for kind, identifier in zip(parts[::2], parts[1::2], strict=True)
-            ),
-            ip_address=address,
+    async def read(self) -> Self:
+        """Find out what an earlier run has left: what it has sent is known before anything is sent."""
+        entries = await self._store.recorded(self._run)
+        if (first := entries.pop(_BEGAN_AS, self._began_as)) != self._began_as:
+            raise begun_otherwise(self._run, self._began_as, first)
+        for key, text in entries.items():
+            if not key.endswith(_STATE) and not (state := entries[key + _STATE]).startswith(State.NOT_SENT):
+                self._left.append((key, text, state))
+                for device in unpacked(text):
+                    self._known.add(device)
+                await asyncio.sleep(0)
+        self._left.reverse()
+        return self
+
+    async def claim(
+        self, batch: Batch, devices: tuple[DeviceIds, ...], most: int
+    ) -> tuple[Batch, tuple[DeviceIds, ...]]:
+        """Add devices to a batch; nothing is noted before it is sent."""
+        taken, place = list(batch.devices), 0
+        while place < len(devices) and len(taken) < most:
+            if self._known.add(devices[place]):
+                taken.append(devices[place])
+            place += 1
+        return attrs.evolve(batch, devices=tuple(taken)), devices[place:]
+
+    async def begin(self, batch: Batch) -> bool:
+        """Note that a batch is about to be sent."""
+        await self._store.record(
+            self._run,
+            {_BEGAN_AS: self._began_as, batch.key: packed(batch.devices), batch.key + _STATE: State.SENDING},
         )
-        for address, *parts in orjson.loads(zlib.decompress(base64.b64decode(text)))
-    )
+        return True
+
+    async def note(self, batch: Batch, state: State, detail: str = "") -> bool:
+        """Note what became of a batch; the devices of one that was not sent are known no more to the next run."""
+        entries = {batch.key + _STATE: f"{state} {detail}"}
+        if state is State.NOT_SENT:
+            entries[batch.key] = ""
+        await self._store.record(self._run, entries)
+        return True
+
+    async def adopt(self) -> Batch | None:
+        """Take up a batch of an earlier run."""
+        if not self._left:
+            return None
+        await asyncio.sleep(0)
+        key, text, state = self._left.pop()
+        reached, _, detail = state.partition(" ")
+        return Batch(key=key, devices=unpacked(text), state=State(reached), detail=detail)
+
+    async def others_at_work(self, *, finished: bool) -> bool:
+        """Say no: there are no others."""
+        del finished
+        return False
 
 
 class KnownDevices:

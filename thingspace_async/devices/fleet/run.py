@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import inspect
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sized
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Iterable, Sized
+from contextlib import AsyncExitStack, aclosing, suppress
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
@@ -17,14 +18,15 @@ from thingspace_async import _checks, _codec
 from thingspace_async._auth import rejected_token
 from thingspace_async._caller import Caller
 from thingspace_async._operation import Operation
-from thingspace_async._outcomes import DeviceOutcome, OutcomeSource
+from thingspace_async._outcomes import Batch, DeviceOutcome, OutcomeSource, Part, SharedRuns, State
 from thingspace_async._types import Accepted, DeviceId, DeviceIds, to_devices
 from thingspace_async.devices.fleet.interface import FleetDevices, FleetOutcome, FleetResult, Progress
-from thingspace_async.devices.fleet.ledger import Batch, KnownDevices, Ledger, State
+from thingspace_async.devices.fleet.ledger import KnownDevices, LocalRuns
 from thingspace_async.errors import (
     AnswerLost,
     AnswerUnreadable,
     ApiError,
+    ConfigurationError,
     Forbidden,
     InboxUnavailable,
     InvalidRequest,
@@ -33,11 +35,14 @@ from thingspace_async.errors import (
     RequestNotSent,
     ServerFault,
     SessionMisused,
+    StoreUnavailable,
     ThingSpaceError,
     Unauthorized,
 )
 
 __all__ = ["Action", "FleetRun", "Plan"]
+
+T = TypeVar("T")
 
 _log: Final = logging.getLogger("thingspace_async")
 
@@ -50,6 +55,9 @@ _READ_AT_ONCE: Final = 1000
 _PATIENCE: Final = 5.0
 """Seconds in which a request that is being sent may still be answered when the run is left: else 10,000 devices end as
 unknown."""
+
+_LOOKED_AFTER: Final = 1.0
+"""Seconds between looks at what other workers have left behind."""
 
 _NO_WORD: Final = "the process ended before the answer came"
 
@@ -87,16 +95,16 @@ class Action:
         """Make a request; raises InvalidRequest."""
         return self.operation.request(devices=devices, **self.options)
 
-    def particulars(self, host: str) -> bytes:
-        """Return what tells a run from another of the same operation: what was done there says nothing of here."""
-        return host.encode() + b" " + _codec.dump(self.request((_ANY_DEVICE,)))
+    def told_apart(self, host: str) -> str:
+        """Return what tells runs of other operations, options or platforms apart: the name and a digest of the rest.
+
+        What was done there says nothing of here.
+        """
+        particulars = host.encode() + b" " + _codec.dump(self.request((_ANY_DEVICE,)))
+        return f"{self.name} {hashlib.blake2b(particulars, digest_size=16).hexdigest()}"
 
 
 _ANY_DEVICE: Final = DeviceIds(device_ids=(DeviceId.imei("990013907835573"),))
-
-
-_runs_under_way: Final[set[tuple[int, str]]] = set()
-"""By the inbox and the name. Of other processes nothing is known."""
 
 
 class FleetRun:
@@ -120,28 +128,29 @@ class FleetRun:
         # Without its port, which a simulator changes each time.
         host = urlsplit(caller.engine.environment.bases[action.operation.server]).hostname or ""
         # What is wrong with the options is told here, too, and not once for each device.
-        self._ledger = Ledger(source.inbox, plan.run, action.name, action.particulars(host))
+        self._began_as = action.told_apart(host)
+        self._runs: SharedRuns = getattr(source.inbox, "runs", None) or LocalRuns(source.inbox)
+        self._part: Part
         self._came: asyncio.Queue[FleetOutcome | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(_MOST_UNREAD)
         self._under_way = asyncio.Semaphore(plan.in_flight)
         self._leaving = False
-        self._known = KnownDevices()
+        self._unfit = KnownDevices()
         self._distinct = self._done = self._failed = self._waiting = 0
         self._all_read = False
+        self._to_do = 1
+        """Batches that are not ended, outcomes that are not taken, and the reading of what is given."""
+        self._nothing_to_do = asyncio.Event()
 
     async def outcomes(self) -> AsyncGenerator[FleetOutcome]:
         """Carry it out."""
-        mark = id(self._source.inbox), self._plan.run
-        if mark in _runs_under_way:
-            raise InvalidRequest(f"{self._action.name}: the run {self._plan.run} is under way: it would send all twice")
         work = asyncio.create_task(self._work(), name=f"fleet run {self._plan.run}")
-        _runs_under_way.add(mark)
-        work.add_done_callback(lambda _: _runs_under_way.discard(mark))
         work.add_done_callback(lambda _: self._came.put_nowait(None))
         try:
             while (outcome := await self._came.get()) is not None:
                 self._room.release()
                 yield outcome
+                self._have_done()
             await work
         finally:
             work.cancel()
@@ -151,122 +160,188 @@ class FleetRun:
 
     async def _work(self) -> None:
         try:
-            async with asyncio.TaskGroup() as batches:
-                await self._resume(batches)
-                await self._send_all(batches)
+            async with self._runs.join(self._plan.run, self._began_as) as self._part, asyncio.TaskGroup() as tasks:
+                await self._adopt(tasks)
+                tasks.create_task(self._help(tasks), name="fleet help")
+                await self._send_all(tasks)
         except ExceptionGroup as group:
             failure = _first(group)
         else:
             return
         raise failure
 
-    async def _resume(self, tasks: asyncio.TaskGroup) -> None:
-        """Take up what earlier runs have left; what they have sent is known before anything is sent."""
-        async with aclosing(self._ledger.batches()) as batches:
-            async for batch in batches:
-                for device in batch.devices:
-                    self._known.add(device)
-                self._distinct += len(batch.devices)
-        async with aclosing(self._ledger.batches()) as batches:
-            async for batch in batches:
-                await self._start(tasks, batch, self._report)
+    async def _adopt(self, tasks: asyncio.TaskGroup) -> None:
+        """Take up what nobody works at: what earlier runs have left, and other workers that left or died."""
+        while (batch := await self._part.adopt()) is not None:
+            self._distinct += len(batch.devices)
+            await self._under_way.acquire()
+            await self._start(tasks, batch)
+
+    async def _help(self, tasks: asyncio.TaskGroup) -> None:
+        """Take up what other workers leave, until all of them have finished, and this one has."""
+        while True:
+            await self._adopt(tasks)
+            finished = not self._to_do
+            if not await self._part.others_at_work(finished=finished) and finished:
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOKED_AFTER):
+                    await (asyncio.sleep(_LOOKED_AFTER) if finished else self._nothing_to_do.wait())
 
     async def _send_all(self, tasks: asyncio.TaskGroup) -> None:
         """Cut what is given into batches, and begin to send each as soon as it is full."""
-        batch: list[DeviceIds] = []
+        most = self._plan.devices_a_request
+        batch: Batch | None = None
+        async with aclosing(self._fit()) as given:
+            async for devices in given:
+                left = devices
+                while left:
+                    if batch is None:
+                        await self._under_way.acquire()  # Before anything is claimed: others may have room for it.
+                        batch = Batch()
+                    grown, left = await self._part.claim(batch, left, most)
+                    self._distinct += len(grown.devices) - len(batch.devices)
+                    batch = grown
+                    if len(batch.devices) == most:
+                        await self._start(tasks, batch)
+                        batch = None
+        self._all_read = True
+        if batch is not None and batch.devices:
+            await self._start(tasks, batch)
+        elif batch is not None:
+            self._under_way.release()
+        self._tell()
+        self._have_done()
+
+    async def _fit(self) -> AsyncGenerator[tuple[DeviceIds, ...]]:
+        """Read what is given, some at a time, less what cannot be sent at all."""
+        some: list[DeviceIds] = []
         async with AsyncExitStack() as stack:
             if isinstance(self._devices, AsyncGenerator):  # Nobody else closes it where the run is left.
                 await stack.enter_async_context(aclosing(self._devices))
-            read = 0
             async for device in await stack.enter_async_context(aclosing(_each(self._devices))):
-                read += 1
-                if read % _READ_AT_ONCE == 0:
+                some.append(device)
+                if len(some) == min(_READ_AT_ONCE, self._plan.devices_a_request):
+                    yield await self._less_unfit(tuple(some))
+                    some.clear()
                     await asyncio.sleep(0)
-                if self._known.add(device):
-                    self._distinct += 1
-                    batch.append(device)
-                if len(batch) == self._plan.devices_a_request:
-                    await self._start(tasks, Batch(devices=tuple(batch)), self._send)
-                    batch.clear()
-        self._all_read = True
-        if batch:
-            await self._start(tasks, Batch(devices=tuple(batch)), self._send)
-        self._tell()
+        if some:
+            yield await self._less_unfit(tuple(some))
 
-    async def _start(self, tasks: asyncio.TaskGroup, batch: Batch, work: Callable[[Batch], Any]) -> None:
-        """Begin the work on a batch as soon as it may begin."""
-        await self._under_way.acquire()
-
-        async def limited() -> None:
-            try:
-                await work(batch)
-            finally:
-                self._under_way.release()
-
-        tasks.create_task(limited(), name=f"fleet batch {batch.key}")
-        self._tell()
-
-    # Of one batch
-
-    async def _report(self, batch: Batch) -> None:
-        """Tell what an earlier run has left of a batch, and wait for what it has not."""
-        if batch.state in (State.ACCEPTED, State.FINISHED):
-            await self._await(batch, batch.detail)
-        else:
-            await self._end(batch.devices, _RESULTS[batch.state], batch.detail or _NO_WORD)
-
-    async def _send(self, batch: Batch) -> None:
-        """Send a batch, less what is not worth sending, and wait for its outcomes."""
-        fit = await self._refuse_unfit(batch.devices)
-        if not fit:
-            return
-        batch = attrs.evolve(batch, devices=fit)
-        await self._caller.engine.store.pace(self._action.options.get("account_name"))
-        answer = await self._finished(self._submit(batch))
-        if isinstance(answer, Accepted):
-            await self._await(batch, answer.request_id)
-        else:
-            await self._end(fit, _RESULTS[_state_of(answer, self._action.name)], str(answer), answer)
-
-    async def _refuse_unfit(self, devices: tuple[DeviceIds, ...]) -> tuple[DeviceIds, ...]:
+    async def _less_unfit(self, devices: tuple[DeviceIds, ...]) -> tuple[DeviceIds, ...]:
         """Return the devices that can be sent: one that cannot must not hold back the thousands beside it."""
         try:
             self._action.request(devices)
         except InvalidRequest as error:
             if len(devices) == 1:  # Not noted: nothing was sent, and the next run finds the same.
-                await self._end(devices, FleetResult.FAILED, str(error), error)
+                if self._unfit.add(devices[0]):
+                    self._distinct += 1
+                    await self._end(devices, FleetResult.FAILED, str(error), error)
                 return ()
         else:
             return devices
         # By halves, and with turns for others: one by one, ten thousand would hold up the event loop.
         await asyncio.sleep(0)
         middle = len(devices) // 2
-        return await self._refuse_unfit(devices[:middle]) + await self._refuse_unfit(devices[middle:])
+        return await self._less_unfit(devices[:middle]) + await self._less_unfit(devices[middle:])
 
-    async def _submit(self, batch: Batch) -> Accepted | ThingSpaceError:
-        """Send a batch, noting before that it will be sent, and afterwards what became of it."""
-        await self._ledger.begin(batch)
+    async def _start(self, tasks: asyncio.TaskGroup, batch: Batch) -> None:
+        """Begin the work on a batch."""
+        await asyncio.sleep(0)  # Where another has failed, whoever begins this one is cancelled now.
+        never_sent = batch.state in (State.CLAIMED, State.NOT_SENT)
+
+        async def limited() -> None:
+            try:
+                await (self._send(batch) if never_sent else self._report(batch))
+            finally:
+                self._under_way.release()
+            self._have_done()
+
+        self._have_to_do()
+        tasks.create_task(limited(), name=f"fleet batch {batch.key}")
+        self._tell()
+
+    def _have_to_do(self) -> None:
+        self._to_do += 1
+        self._nothing_to_do.clear()
+
+    def _have_done(self) -> None:
+        self._to_do -= 1
+        if not self._to_do:
+            self._nothing_to_do.set()
+
+    # Of one batch
+
+    async def _report(self, batch: Batch) -> None:
+        """Tell what another worker or an earlier run has left of a batch, and wait for what it has not."""
+        if batch.state in (State.ACCEPTED, State.FINISHED):
+            await self._await(batch, batch.detail)
+        else:
+            await self._end(batch.devices, _RESULTS[batch.state], batch.detail or _NO_WORD)
+
+    async def _send(self, batch: Batch) -> None:
+        """Send a batch, and wait for its outcomes."""
+        await self._caller.engine.store.pace(self._action.options.get("account_name"))
+        answer = await self._finished(self._submit(batch))
+        if answer is None:
+            self._distinct -= len(batch.devices)
+            self._tell()
+        elif isinstance(answer, Accepted):
+            await self._await(batch, answer.request_id)
+        else:
+            await self._end(batch.devices, _RESULTS[_state_of(answer, self._action.name)], str(answer), answer)
+
+    async def _submit(self, batch: Batch) -> Accepted | ThingSpaceError | None:
+        """Send a batch, noting before that it will be sent, and afterwards what became of it.
+
+        Returns None where another worker has taken it over, and tells of it.
+        """
+        if not await self._part.begin(batch):
+            return None
         if self._leaving:
-            await self._ledger.note(batch, State.NOT_SENT)
+            await self._note_unsent(batch, "")
             raise asyncio.CancelledError
+        answer: Accepted | ThingSpaceError
         try:
-            accepted = await self._caller.call(self._action.operation, self._action.request(batch.devices))
-        except (SessionMisused, RequestNotSent, AnswerLost, AnswerUnreadable, ApiError) as error:
-            await self._ledger.note(batch, _state_of(error, self._action.name), str(error))
-            if _ends_run(error):
-                raise
-            return error
+            answer = await self._caller.call(self._action.operation, self._action.request(batch.devices))
+        except asyncio.CancelledError as left:
+            # Nothing was under way then, and what was before was not carried out.
+            if isinstance(left.__cause__, RequestNotSent | RateLimited):
+                await self._note_unsent(batch, str(left.__cause__))
+            raise
+        except (*_NOTHING_SENT, RequestNotSent, AnswerLost, AnswerUnreadable, ApiError) as error:
+            answer = error
+        is_own = await self._note(batch, answer)
+        if isinstance(answer, ThingSpaceError) and _ends_run(answer):
+            raise answer
+        return answer if is_own else None
+
+    async def _note_unsent(self, batch: Batch, why: str) -> None:
+        """Note that a batch was not sent, when the run is being left: nobody waits long for that."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await self._part.note(batch, State.NOT_SENT, why)
+
+    async def _note(self, batch: Batch, answer: Accepted | ThingSpaceError) -> bool:
+        """Note what a request was answered; False where another worker has told by then that it is unknown."""
+        if not isinstance(answer, Accepted):
+            return await self._part.note(batch, _state_of(answer, self._action.name), str(answer))
         try:
-            await self._ledger.note(batch, State.ACCEPTED, accepted.request_id)
+            is_own = await self._part.note(batch, State.ACCEPTED, answer.request_id)
         except InboxUnavailable:
             # The next run will call it unknown; with the id its outcomes can be found all the same.
-            _log.error("request %s was accepted, and could not be noted", accepted.request_id)
+            _log.error("request %s was accepted, and could not be noted", answer.request_id)
             raise
-        return accepted
+        if not is_own:
+            _log.warning(
+                "request %s was accepted after another worker had called it unknown: the next run awaits it",
+                answer.request_id,
+            )
+        return is_own
 
-    async def _finished(self, work: Any) -> Accepted | ThingSpaceError:
+    async def _finished(self, work: Coroutine[Any, Any, T]) -> T:
         """Await what is better not cut short: when the run is left, it has some seconds to finish."""
-        task: asyncio.Task[Accepted | ThingSpaceError] = asyncio.create_task(work, name="fleet request")
+        task = asyncio.create_task(work, name="fleet request")
         try:
             await asyncio.wait([task])
         except asyncio.CancelledError:
@@ -302,7 +377,7 @@ class FleetRun:
             await self._end(tuple(left), FleetResult.MISSING, reason, request_id=request_id)
         else:
             if batch.state is not State.FINISHED:
-                await self._ledger.note(batch, State.FINISHED, request_id)
+                await self._part.note(batch, State.FINISHED, request_id)
 
     # Telling
 
@@ -324,6 +399,7 @@ class FleetRun:
         self._failed += outcome.result is not FleetResult.SUCCEEDED
         self._tell()
         await self._room.acquire()
+        self._have_to_do()
         self._came.put_nowait(outcome)
 
     def _tell(self) -> None:
@@ -371,7 +447,7 @@ def _ends_run(error: ThingSpaceError) -> bool:
     """Say whether an error is one that all requests would meet; none of them is carried out."""
     if isinstance(error, ApiError) and rejected_token(error) is not None:
         return True
-    return isinstance(error, SessionMisused | Unauthorized | Forbidden)
+    return isinstance(error, (*_NOTHING_SENT, Unauthorized, Forbidden))
 
 
 def _state_of(error: ThingSpaceError, operation: str) -> State:
@@ -382,6 +458,9 @@ def _state_of(error: ThingSpaceError, operation: str) -> State:
         return State.NOT_SENT
     return State.REFUSED if isinstance(error, ApiError) and not isinstance(error, ServerFault) else State.UNKNOWN
 
+
+_NOTHING_SENT: Final = (SessionMisused, ConfigurationError, StoreUnavailable)
+"""What is raised while a request gets its tokens, and for all requests."""
 
 _RESULTS: Final = {
     State.SENDING: FleetResult.UNKNOWN,
