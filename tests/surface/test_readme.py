@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.redis.servers import RedisServer, needs_redis
 from tests.surface.rooms import ROOT, all_operations
 from thingspace_async.simulator import Simulator
 
@@ -29,11 +30,22 @@ runpy.run_path(sys.argv[2], run_name="__main__")
 
 def _programs() -> Iterator[Any]:
     for number, code in enumerate(CODE):
-        yield pytest.param(number, marks=[pytest.mark.slow] if "activate_all" in code else [])
+        slow, on_redis = "activate_all" in code, "import Redis" in code
+        yield pytest.param(number, marks=[pytest.mark.slow] * slow + [needs_redis] * on_redis)
+
+
+@pytest.fixture
+def redis_url(request: pytest.FixtureRequest) -> str:
+    """Say where a Redis is to the programs that ask for one."""
+    number: int = request.getfixturevalue("number")
+    if "REDIS_URL" not in CODE[number]:
+        return ""
+    server: RedisServer = request.getfixturevalue("redis_server")
+    return server.url
 
 
 @pytest.mark.parametrize("number", list(_programs()))
-async def test_its_code_runs_as_it_stands(number: int, tmp_path: Path) -> None:
+async def test_its_code_runs_as_it_stands(number: int, redis_url: str, tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(CODE[number])
     async with Simulator(devices=3) as cloud:
@@ -49,6 +61,7 @@ async def test_its_code_runs_as_it_stands(number: int, tmp_path: Path) -> None:
                 "THINGSPACE_CLIENT_SECRET": known.client_secret.reveal(),
                 "THINGSPACE_USERNAME": known.username,
                 "THINGSPACE_PASSWORD": known.password.reveal(),
+                "REDIS_URL": redis_url,
             },
         )
         printed, complaints = await asyncio.wait_for(process.communicate(), 120)
@@ -69,3 +82,20 @@ def test_its_table_is_made_from_the_operations() -> None:
     shown = re.search(r"<!-- operations -->\n(.*?)\n<!-- /operations -->", README, re.DOTALL)
     assert shown is not None
     assert shown[1] == coverage_table()
+
+
+@needs_redis
+async def test_its_four_workers_log_in_once(redis_server: RedisServer) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "error", "-m", "benchmarks.workers", "--redis", redis_server.url),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+    )
+    printed, complaints = await asyncio.wait_for(process.communicate(), 60)
+    assert (process.returncode, complaints.decode()) == (0, "")
+    assert printed.decode().splitlines() == [
+        "4 workers made 400 calls with 1 log-in",
+        "their session expired, and they made 400 more with 1 log-in",
+        "they left, the last of them with 1 log-out",
+    ]
