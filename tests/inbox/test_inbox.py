@@ -272,10 +272,17 @@ async def test_all_followers_of_a_request_get_everything(inbox: BaseInbox) -> No
         assert [sorted(found) for found in await both] == [list(range(20))] * 2
 
 
+async def _waiting(inbox: BaseInbox, count: int) -> None:
+    """Wait until so many followers wait for what comes."""
+    async with asyncio.timeout(10):
+        while len(inbox._followers._waiting.get("request", ())) < count:
+            await asyncio.sleep(0.001)
+
+
 async def test_a_follower_that_is_cancelled_leaves_the_others_alone_and_nothing_behind(inbox: BaseInbox) -> None:
     one, other = (inbox.follow("request") for _ in range(2))
     leaving, staying = asyncio.create_task(taken(one, 1)), asyncio.create_task(taken(other, 1))
-    await asyncio.sleep(0.01)
+    await _waiting(inbox, 2)
     leaving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await leaving
@@ -288,7 +295,7 @@ async def test_a_follower_that_is_cancelled_leaves_the_others_alone_and_nothing_
 async def test_a_follower_cancelled_at_the_moment_that_a_message_comes_keeps_nobody_from_it(inbox: BaseInbox) -> None:
     one, other = (inbox.follow("request") for _ in range(2))
     leaving, staying = asyncio.create_task(taken(one, 1)), asyncio.create_task(taken(other, 1))
-    await asyncio.sleep(0.01)
+    await _waiting(inbox, 2)
     for woken in inbox._followers._waiting["request"][:1]:
         woken.cancel()
     await inbox.store(activated(5))
@@ -300,7 +307,7 @@ async def test_a_follower_cancelled_at_the_moment_that_a_message_comes_keeps_nob
 
 async def test_closing_an_inbox_tells_its_followers(inbox: BaseInbox) -> None:
     waiting = asyncio.create_task(taken(inbox.follow("request"), 1))
-    await asyncio.sleep(0.01)
+    await _waiting(inbox, 1)
     await inbox.close()
     with pytest.raises(InboxUnavailable, match="is not open"):
         await waiting
