@@ -294,7 +294,9 @@ async def test_a_follower_that_is_cancelled_leaves_the_others_alone_and_nothing_
 
 async def test_a_follower_cancelled_at_the_moment_that_a_message_comes_keeps_nobody_from_it(inbox: BaseInbox) -> None:
     one, other = (inbox.follow("request") for _ in range(2))
-    leaving, staying = asyncio.create_task(taken(one, 1)), asyncio.create_task(taken(other, 1))
+    leaving = asyncio.create_task(taken(one, 1))
+    await _waiting(inbox, 1)
+    staying = asyncio.create_task(taken(other, 1))
     await _waiting(inbox, 2)
     for woken in inbox._followers._waiting["request"][:1]:
         woken.cancel()

@@ -26,7 +26,6 @@ from thingspace_async._cli._run import (
 from thingspace_async._cli.devices import COLUMNS
 from thingspace_async._environment import VARIABLES
 from thingspace_async.devices import AccountDeviceListRequest, Device
-from thingspace_async.simulator import Simulator
 
 __all__ = ["demo"]
 
@@ -46,6 +45,8 @@ def demo(
         missing = [variable for variable in VARIABLES if not os.environ.get(variable)]
         async with AsyncExitStack() as stack:
             if missing:
+                from thingspace_async.simulator import Simulator  # It takes longer to load than all the rest.
+
                 cloud = await stack.enter_async_context(Simulator(devices=devices))
                 credentials, place, total = cloud.credentials, cloud.environment, devices
                 wanted = f"set the environment variable{'s' * (len(missing) > 1)} {', '.join(missing)}"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from thingspace_async._cli._run import DevicesOption, listening, run
 from thingspace_async._environment import VARIABLES
-from thingspace_async.simulator import Simulator
+
+if TYPE_CHECKING:
+    from thingspace_async.simulator import Simulator
 
 __all__ = ["simulator"]
 
@@ -23,6 +25,8 @@ def simulator(
 
     async def serve() -> None:
         with listening(host, port):
+            from thingspace_async.simulator import Simulator  # It takes longer to load than all the rest.
+
             cloud = await Simulator(devices=devices, host=host, port=port).start()
         try:
             typer.echo(
