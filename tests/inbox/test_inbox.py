@@ -293,18 +293,16 @@ async def test_a_follower_that_is_cancelled_leaves_the_others_alone_and_nothing_
 
 
 async def test_a_follower_cancelled_at_the_moment_that_a_message_comes_keeps_nobody_from_it(inbox: BaseInbox) -> None:
-    one, other = (inbox.follow("request") for _ in range(2))
-    leaving = asyncio.create_task(taken(one, 1))
-    await _waiting(inbox, 1)
-    staying = asyncio.create_task(taken(other, 1))
+    both = [inbox.follow("request") for _ in range(2)]
+    tasks = [asyncio.create_task(taken(one, 1)) for one in both]
     await _waiting(inbox, 2)
-    for woken in inbox._followers._waiting["request"][:1]:
-        woken.cancel()
+    inbox._followers._waiting["request"][0].cancel()  # Either one's.
     await inbox.store(activated(5))
-    assert await staying == [5]
-    with pytest.raises(asyncio.CancelledError):
-        await leaving
-    await other.aclose()
+    found = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [5] in found
+    assert any(isinstance(one, asyncio.CancelledError) for one in found)
+    for one in both:
+        await one.aclose()
 
 
 async def test_closing_an_inbox_tells_its_followers(inbox: BaseInbox) -> None:
