@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.inbox.making import activated, devices
+from tests.inbox.making import devices, take_100_000
 from thingspace_async.callbacks.sqlite_inbox import SqliteInbox
 
 ROOT = Path(__file__).parents[2]
@@ -35,20 +34,4 @@ async def test_killing_at_200_random_moments_loses_no_message_that_was_acknowled
 async def test_of_100_000_messages_in_random_order_with_repeats_none_is_lost_and_none_is_kept_twice(
     kept: SqliteInbox,
 ) -> None:
-    asyncio.get_running_loop().set_debug(False)  # It would take three times as long.
-    chance = random.Random(4)
-    sent = [(number, 1) for number in range(100_000)]
-    sent += [(number, chance.randint(1, 4)) for number in chance.sample(range(100_000), 10_000)]
-    chance.shuffle(sent)
-    left = iter(sent)
-    outcomes: list[bool] = []
-
-    async def send() -> None:
-        for number, attempt in left:
-            body = activated(number, request=f"request {number // 50}", callbackCount=attempt)
-            outcomes.append(await kept.store(body, service="CarrierService"))
-
-    await asyncio.gather(*(send() for _ in range(200)))
-    assert (outcomes.count(True), outcomes.count(False)) == (100_000, 10_000)
-    assert sorted(await devices(kept.read(service="CarrierService"))) == list(range(100_000))
-    assert sorted(await devices(kept.read(request_id="request 777"))) == list(range(38_850, 38_900))
+    await take_100_000(kept)

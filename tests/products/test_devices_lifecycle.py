@@ -381,7 +381,7 @@ BY_FILTER: dict[str, Any] = {"filter": DeviceFilter(group_name="a")}
             "ServicePlanUpdateRequest: devices and current_service_plan exclude each other",
         ),
         (
-            lambda: ServicePlanUpdateRequest(service_plan="a", take_effect=datetime(2026, 1, 1), **ALL),  # noqa: DTZ001 - so
+            lambda: ServicePlanUpdateRequest(service_plan="a", take_effect=datetime(2026, 1, 1), **ALL),  # noqa: DTZ001 - bad
             "ServicePlanUpdateRequest: take_effect has no time zone",
         ),
         (lambda: GoToStateRequest(**STATE), "GoToStateRequest: give devices, filter or devices_with_service_address"),

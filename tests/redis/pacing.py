@@ -18,7 +18,7 @@ REQUESTS_A_MINUTE = 1200
 
 async def main(url: str, account: str, tasks: int) -> None:
     """Wait for a turn in each task."""
-    _store.REQUESTS_A_MINUTE = REQUESTS_A_MINUTE  # type: ignore[misc]
+    _store.REQUESTS_A_MINUTE = REQUESTS_A_MINUTE  # type: ignore[misc]  # final elsewhere
     async with Redis.from_url(url) as client:
         pace = SharedPace(Line(client, pause=0.0), Keys("thingspace", "user"))
 

@@ -46,7 +46,7 @@ class Source:
 
 def user(redis: Redis | RedisCluster, **options: object) -> UserStore:
     """Return what a worker has of a store: each has its own RedisStore, as its own process would."""
-    return RedisStore(redis, **options).of(IDENTITY)  # type: ignore[arg-type]
+    return RedisStore(redis, **options).of(IDENTITY)  # type: ignore[arg-type]  # of any kind
 
 
 @asynccontextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import random
 import signal
 import sys
 import time
@@ -21,7 +20,7 @@ from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from tests.inbox.making import activated, devices, taken, texted
+from tests.inbox.making import activated, devices, take_100_000, taken, texted
 from tests.redis.servers import ClusterServers, RedisServer
 from thingspace_async.callbacks.messages import UnknownMessage
 from thingspace_async.callbacks.receiver import Receiver
@@ -680,20 +679,4 @@ async def test_no_name_of_a_key_tells_who_it_is(redis: Redis, inbox: RedisInbox)
 async def test_of_100_000_messages_in_random_order_with_repeats_none_is_lost_and_none_is_kept_twice(
     inbox: RedisInbox,
 ) -> None:
-    asyncio.get_running_loop().set_debug(False)  # It would take three times as long.
-    chance = random.Random(5)
-    sent = [(number, 1) for number in range(100_000)]
-    sent += [(number, chance.randint(1, 4)) for number in chance.sample(range(100_000), 10_000)]
-    chance.shuffle(sent)
-    left = iter(sent)
-    outcomes: list[bool] = []
-
-    async def send() -> None:
-        for number, attempt in left:
-            body = activated(number, request=f"request {number // 50}", callbackCount=attempt)
-            outcomes.append(await inbox.store(body, service="CarrierService"))
-
-    await asyncio.gather(*(send() for _ in range(200)))
-    assert (outcomes.count(True), outcomes.count(False)) == (100_000, 10_000)
-    assert sorted(await devices(inbox.read(service="CarrierService"))) == list(range(100_000))
-    assert sorted(await devices(inbox.read(request_id="request 777"))) == list(range(38_850, 38_900))
+    await take_100_000(inbox)

@@ -311,8 +311,7 @@ async def test_a_run_goes_on_when_redis_was_away_for_a_while() -> None:
     joined: set[int] = set()
 
     def run(stage: Stage, number: int) -> asyncio.Task[list[FleetOutcome]]:
-        told = lambda *_: joined.add(number)  # noqa: E731
-        return asyncio.create_task(stage.all(fleet(200), in_flight=2, on_progress=told))
+        return asyncio.create_task(stage.all(fleet(200), in_flight=2, on_progress=lambda *_: joined.add(number)))
 
     async with unsteady() as (server, stage):
         stage.cloud.faults.add("devices.activate", Delay(0.1), times=None)
@@ -566,7 +565,7 @@ async def test_only_the_first_of_those_that_begin_again_prepares_the_run(
 async def test_claims_are_kept_in_eight_bytes_each(redis: Redis) -> None:
     async with RedisRuns(redis, KEYS).join("spring", BEGAN_AS) as part:
         await part.claim(Batch(), tuple(fleet(500)), 1000)
-        keys: list[bytes] = await redis.keys("*fleet*")  # type: ignore[assignment]
+        keys: list[bytes] = await redis.keys("*fleet*")  # type: ignore[assignment]  # bytes or texts
         sets = [key for key in keys if await redis.type(key) == b"set"]
         encodings = Counter([await redis.object("encoding", key) for key in sets])
     assert encodings[b"intset"] > 900

@@ -19,7 +19,7 @@ from thingspace_async.redis.inbox import RedisInbox
 
 async def main(task: dict[str, Any]) -> None:
     """Carry out a part of the run."""
-    _store.REQUESTS_A_MINUTE = task["requests_a_minute"]  # type: ignore[misc]
+    _store.REQUESTS_A_MINUTE = task["requests_a_minute"]  # type: ignore[misc]  # final elsewhere
     ledger.LEASE = task["lease"]
     devices = fleet(task["devices"])
     random.Random(task["order"]).shuffle(devices)

@@ -153,7 +153,7 @@ async def test_what_is_no_credentials_is_refused(platform: Platform) -> None:
     with raises(ConfigurationError):
         await session(platform, ask).open()
     with raises(ConfigurationError):
-        Session("user:password")  # type: ignore[arg-type]
+        Session("user:password")  # type: ignore[arg-type]  # the point
 
 
 async def test_a_session_that_is_closed_while_it_asks_opens_no_more(platform: Platform) -> None:
