@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.commands import environment, run
 from thingspace_async.simulator import Simulator
 
 VARIABLES = ("THINGSPACE_CLIENT_ID", "THINGSPACE_CLIENT_SECRET", "THINGSPACE_USERNAME", "THINGSPACE_PASSWORD")
@@ -25,12 +26,11 @@ async def start(*words: str, **variables: str) -> Process:
 
 
 async def start_into(stdout: int, *words: str, **variables: str) -> Process:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("THINGSPACE_")}
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", "-m", "thingspace_async", *words),
         stdout=stdout,
         stderr=PIPE,
-        env={**clean, "COLUMNS": "200", "PYTHONUNBUFFERED": "1", **variables},
+        env=environment(variables),
     )
 
 
@@ -38,10 +38,6 @@ async def finish(process: Process) -> tuple[int, str, str]:
     printed, complaints = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode is not None
     return process.returncode, (printed or b"").decode(), complaints.decode()
-
-
-async def run(*words: str, **variables: str) -> tuple[int, str, str]:
-    return await finish(await start(*words, **variables))
 
 
 def reaching(cloud: Simulator) -> dict[str, str]:
@@ -247,7 +243,8 @@ async def test_an_output_that_cannot_be_written_is_one_line_after_the_log_out(wo
 
 async def test_an_interrupt_while_the_libraries_load_ends_quietly(tmp_path: Path) -> None:
     (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
-    assert await run("demo", PYTHONPATH=str(tmp_path)) == (128 + signal.SIGINT, "", "")
+    process = await start("demo", PYTHONPATH=str(tmp_path))
+    assert await finish(process) == (128 + signal.SIGINT, "", "")
 
 
 async def test_a_simulator_of_ones_own_prints_what_reaches_it() -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.cli.test_cli import finish, reaching, run, start
+from tests.cli.commands import run
+from tests.cli.test_cli import finish, reaching, start
 from thingspace_async.callbacks import SqliteInbox
 from thingspace_async.callbacks.receiver import Receiver
 from thingspace_async.callbacks.web import serve

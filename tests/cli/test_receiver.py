@@ -14,7 +14,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.cli.test_cli import finish, run, start
+from tests.cli.commands import run
+from tests.cli.test_cli import finish, start
 from tests.receiver.conftest import PASSWORD, REQUEST_ID, SERVICE, USERNAME, body_of, stored
 from tests.session.certificate import identity
 from thingspace_async.callbacks.sqlite_inbox import SqliteInbox
@@ -145,7 +146,6 @@ async def test_what_cannot_work_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     (tmp_path / "nonsense.pem").write_text("nonsense")
     (tmp_path / "encrypted.pem").write_text(ENCRYPTED)
     identity(tmp_path)

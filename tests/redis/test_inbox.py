@@ -641,6 +641,26 @@ async def test_a_follower_that_looks_while_redis_is_away_waits_for_it(server: Re
 
 
 @pytest.mark.usefixtures("hasty")
+async def test_a_follower_that_begins_while_redis_is_away_waits_for_it_if_it_was_there_before(
+    server: RedisServer,
+) -> None:
+    async with _opened(server.url) as inbox, aclosing(inbox.follow("another")) as following:
+        earlier = asyncio.create_task(taken(following, 1))
+        await inbox.store(activated(0, requestId="another"))
+        assert await earlier == [0]
+        server.stop()
+        begun = inbox.follow("request")
+        waiting = asyncio.create_task(taken(begun, 1))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+        server.start()
+        async with _opened(server.url) as other:
+            assert await other.store(activated(1))
+            assert await asyncio.wait_for(waiting, 5) == [1]
+        await begun.aclose()
+
+
+@pytest.mark.usefixtures("hasty")
 async def test_a_follower_gives_up_when_redis_stays_away(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_wakes, "_PATIENCE", 0.3)
     async with _opened(server.url) as inbox, aclosing(inbox.follow("request")) as following:

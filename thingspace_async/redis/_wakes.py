@@ -90,6 +90,8 @@ class Wakes:
         self._key = keys("wake", self.process)
         self._followers = followers
         self.what: Final = what
+        self.answered = False
+        """Whether Redis has taken note of a request: until then an error comes rather of settings."""
         self._followed: Counter[str] = Counter()
         self._task: asyncio.Task[None] | None = None
         self._away_since: float | None = None
@@ -184,6 +186,7 @@ class Wakes:
             some = requests[start : start + _AT_ONCE]
             async with self.asking():
                 added = await REGISTER(self._client, [self._key], [self._start, self.process, _DEAD, _KNOWN, *some])
+            self.answered = True
             self._followers.wake(map(text_of, added))
 
     def _found_back(self) -> None:

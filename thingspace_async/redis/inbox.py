@@ -121,18 +121,17 @@ class RedisInbox(BaseInbox):
     async def follow(self, request_id: str) -> AsyncGenerator[Received]:
         """Iterate over what is kept for a request and over what comes; see `Inbox.follow`."""
         newest, trouble = 0, Trouble()
-        async with self._opened.following(request_id):
-            while True:
-                try:
-                    async with aclosing(super().follow(request_id)) as coming:
-                        async for received in coming:
-                            if received.number > newest:  # It begins anew when Redis was away.
-                                newest = received.number
-                                yield received
-                except InboxUnavailable:
-                    if trouble.lasts():
-                        raise
-                    await self._opened.back()
+        while True:
+            try:
+                async with self._opened.following(request_id), aclosing(super().follow(request_id)) as coming:
+                    async for received in coming:
+                        if received.number > newest:  # It begins anew when Redis was away.
+                            newest = received.number
+                            yield received
+            except InboxUnavailable:
+                if trouble.lasts() or not self._opened.answered:
+                    raise
+                await self._opened.back()
 
     async def record(self, run: str, entries: Mapping[str, str]) -> None:
         """Note something for a run; see `Inbox.record`."""
