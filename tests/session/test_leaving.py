@@ -143,7 +143,8 @@ async def test_everything_is_closed_when_opening_takes_too_long(platform: Platfo
     await platform.until_alone()
 
 
-async def test_closing_while_it_opens_leaves_nothing(platform: Platform) -> None:
+async def test_closing_while_it_opens_leaves_nothing(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_session, "_LEAVE_WITHIN", 0.2)
     gate = asyncio.Event()
     platform.on(LOG_IN, after(gate, answer(200, {"sessionToken": "hush-late"})))
     session = platform.session()
