@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
 import orjson
@@ -32,9 +32,14 @@ __all__ = [
     "begun_otherwise",
     "from_rows",
     "packed",
+    "runs_under_way",
     "to_rows",
+    "under_way",
     "unpacked",
 ]
+
+runs_under_way: Final[set[tuple[int, str]]] = set()
+"""Those of one worker, by the inbox and the name. Of other processes nothing is known."""
 
 
 class DeviceFault(Protocol):
@@ -192,6 +197,11 @@ def begun_otherwise(run: str, began_as: str, first: str) -> InvalidRequest:
         f"{operation}: the run {run} was begun {how}: go on as it began, or give another name, "
         "under which all devices are sent"
     )
+
+
+def under_way(run: str, *, crashed: str = "") -> InvalidRequest:
+    """Make the error for forgetting a run too early."""
+    return InvalidRequest(f"forget_run: the run {run} is under way: let it end, or leave it, before{crashed}")
 
 
 def to_rows(devices: Iterable[DeviceIds]) -> bytes:

@@ -25,6 +25,7 @@ USES: dict[str, Callable[[Inbox], Awaitable[Any]]] = {
     "prune": lambda inbox: inbox.prune(timedelta(0)),
     "record": lambda inbox: inbox.record("run", {"device": "sent"}),
     "recorded": lambda inbox: inbox.recorded("run"),
+    "forget_run": lambda inbox: inbox.forget_run("run"),
 }
 
 
@@ -358,4 +359,8 @@ async def test_a_run_keeps_what_was_noted_last_for_each_key(inbox: BaseInbox) ->
     await inbox.record("restore", {})
     await inbox.prune(timedelta(minutes=-1))
     assert await inbox.recorded("suspend") == {"a": "sent", "b": "accepted é", 'quoted "c"': ""}
+    assert await inbox.recorded("restore") == {"a": "sent"}
+    await inbox.forget_run("suspend")
+    assert await inbox.recorded("suspend") == {}
+    await inbox.forget_run("suspend")
     assert await inbox.recorded("restore") == {"a": "sent"}

@@ -384,6 +384,13 @@ async def test_runs_of_other_names_know_nothing_of_each_other(stage: Stage) -> N
     assert len(requests(stage.cloud)) == 2
 
 
+async def test_a_run_that_is_forgotten_begins_anew(stage: Stage) -> None:
+    await stage.all(fleet(5))
+    await stage.outcomes.inbox.forget_run("spring")
+    assert results(await stage.all(fleet(5))) == all_of(fleet(5), FleetResult.FAILED)  # They are active already.
+    assert len(requests(stage.cloud)) == 2
+
+
 async def test_a_run_that_is_under_way_is_not_begun_again_until_it_has_ended(stage: Stage) -> None:
     stage.cloud.faults.add("devices.activate", Delay(0.3))
     first = asyncio.create_task(stage.all(fleet(20)))
@@ -392,6 +399,8 @@ async def test_a_run_that_is_under_way_is_not_begun_again_until_it_has_ended(sta
             await asyncio.sleep(0.01)
     with pytest.raises(errors.InvalidRequest, match="the run spring is under way"):
         await stage.all(fleet(20))
+    with pytest.raises(errors.InvalidRequest, match="forget_run: the run spring is under way"):
+        await stage.outcomes.inbox.forget_run("spring")
     assert results(await stage.all(fleet(5, first=100), run="summer")) == all_of(
         fleet(5, first=100), FleetResult.SUCCEEDED
     )

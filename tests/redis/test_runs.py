@@ -10,7 +10,7 @@ import subprocess
 import sys
 from asyncio.subprocess import Process
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -461,6 +461,79 @@ async def test_two_workers_that_are_started_again_divide_what_was_left(stage: St
     both = await asyncio.gather(stage.all(fleet(100), in_flight=1), stage.all(fleet(100), in_flight=1))
     assert results([*both[0], *both[1]]) == all_of(fleet(100), FleetResult.SUCCEEDED)
     assert len(stage.sent) == 100
+
+
+# Forgotten
+
+
+async def forget(stage: Stage) -> None:
+    await stage.outcomes.inbox.forget_run("spring")
+
+
+async def test_a_run_that_is_forgotten_leaves_nothing_and_begins_anew(stage: Stage, redis: Redis) -> None:
+    await asyncio.gather(stage.all(fleet(50), in_flight=1), stage.all(fleet(50)[::-1], in_flight=1))
+    await stage.all(fleet(5), run="summer")
+    kept = await redis.keys("*fleet*")
+    await forget(stage)
+    left = await redis.keys("*fleet*")
+    assert 0 < len(left) < len(kept)
+    await stage.outcomes.inbox.forget_run("summer")
+    assert await redis.keys("*fleet*") == []
+    assert results(await stage.all(fleet(50))) == all_of(fleet(50), FleetResult.FAILED)  # They are active already.
+
+
+async def test_a_run_is_not_forgotten_while_a_worker_is_at_it(stage: Stage, workers: Workers) -> None:
+    stage.cloud.faults.add("devices.activate", Delay(0.5))
+    other = await workers.start(devices=20)
+    await until(lambda: len(requests(stage.cloud)) > 0)
+    with pytest.raises(errors.InvalidRequest, match=r"under way.*a worker that crashed counts for 1\.5 s"):
+        await forget(stage)
+    assert set((await other.all()).values()) == {FleetResult.SUCCEEDED}
+    await forget(stage)
+
+
+async def test_a_run_that_was_forgotten_in_part_is_refused_until_all_of_it_is_forgotten(
+    stage: Stage, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def some_keys(part: ledger._RedisPart) -> AsyncGenerator[list[str]]:
+        yield [part._bucket(number) for number in range(1000)]
+        raise errors.InboxUnavailable("Redis is away")
+
+    await stage.all(fleet(50))
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger._RedisPart, "_all_keys", some_keys)
+        with pytest.raises(errors.InboxUnavailable):
+            await forget(stage)
+    with pytest.raises(errors.InvalidRequest, match=r"is being forgotten, or was in part: .* or call it again"):
+        await stage.all(fleet(50))
+    assert len(stage.sent) == 50
+    await forget(stage)
+    assert await redis.keys("*fleet*") == []
+
+
+async def test_who_forgets_a_run_too_slowly_leaves_the_next_one_of_its_name_alone(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going, go_on, all_keys = asyncio.Event(), asyncio.Event(), ledger._RedisPart._all_keys
+
+    async def slow_keys(part: ledger._RedisPart) -> AsyncGenerator[list[str]]:
+        async for keys in all_keys(part):
+            going.set()
+            await go_on.wait()
+            yield keys
+
+    await stage.all(fleet(10))
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger._RedisPart, "_all_keys", slow_keys)
+        slow = asyncio.create_task(forget(stage))
+        await going.wait()
+    await forget(stage)
+    await stage.all(fleet(10, first=100))
+    go_on.set()
+    await slow
+    again = await stage.all(fleet(10, first=100))
+    assert results(again) == all_of(fleet(10, first=100), FleetResult.SUCCEEDED)
+    assert len(requests(stage.cloud)) == 2
 
 
 # The ledger

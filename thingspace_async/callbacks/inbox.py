@@ -15,6 +15,7 @@ import attrs
 import orjson
 
 from thingspace_async import _checks
+from thingspace_async._outcomes import runs_under_way, under_way
 from thingspace_async.callbacks.messages import (
     DiagnosticsMessage,
     Message,
@@ -105,6 +106,14 @@ class Inbox(Protocol):
 
     async def recorded(self, run: str) -> dict[str, str]:
         """Return all that was noted for a run."""
+        ...
+
+    async def forget_run(self, run: str) -> None:
+        """Remove what was noted for a run: the next fleet run of its name begins anew, and sends all its devices.
+
+        Nothing else removes it. Raises InvalidRequest while the run is under way, as far as this inbox knows: of a run
+        in a file, not that another process carries it out.
+        """
         ...
 
 
@@ -295,6 +304,16 @@ class BaseInbox(ABC):
     async def recorded(self, run: str) -> dict[str, str]:
         """Return all that was noted for a run."""
 
+    async def forget_run(self, run: str) -> None:
+        """Remove what was noted for a run; see `Inbox.forget_run`."""
+        if (id(self), run) in runs_under_way:
+            raise under_way(run)
+        await self._forget(run)
+
+    @abstractmethod
+    async def _forget(self, run: str) -> None:
+        """Remove what was noted for a run that this process does not carry out."""
+
     @abstractmethod
     async def _keep(self, new: Incoming) -> bool:
         """Store a message unless it is a repeat."""
@@ -407,6 +426,9 @@ class MemoryInbox(BaseInbox):
     async def recorded(self, run: str) -> dict[str, str]:
         """Return all that was noted for a run."""
         return dict(self._contents.runs.get(run, {}))
+
+    async def _forget(self, run: str) -> None:
+        self._contents.runs.pop(run, None)
 
 
 def _some(held: list[Received], wanted: Wanted, start: int) -> list[Received]:

@@ -97,6 +97,7 @@ _REMOVE: Final = """
 _REMOVED_AT_ONCE: Final = 1000
 
 _RECORD: Final = "INSERT OR REPLACE INTO entry SELECT ?, key, value FROM json_each(?)"
+_FORGET: Final = "DELETE FROM entry WHERE run = ?"
 _RECORDED: Final = "SELECT json_group_object(key, value) FROM entry WHERE run = ?"
 
 _NEWEST: Final = "SELECT ifnull(max(number), 0) FROM message"
@@ -197,11 +198,14 @@ class SqliteInbox(BaseInbox):
     async def record(self, run: str, entries: Mapping[str, str]) -> None:
         """Note something for a run; see `Inbox.record`."""
         given = orjson.dumps(dict(entries)).decode()
-        await self._run(partial(self._record, run, given))
+        await self._run(partial(self._write, _RECORD, run, given))
 
     async def recorded(self, run: str) -> dict[str, str]:
         """Return all that was noted for a run."""
         return await self._run(lambda: self._json(_RECORDED, (run,)))
+
+    async def _forget(self, run: str) -> None:
+        await self._run(partial(self._write, _FORGET, run))
 
     # On the event loop
 
@@ -343,9 +347,9 @@ class SqliteInbox(BaseInbox):
             self._connection.execute(_INSERT, (_text(rows),))
         return outcomes
 
-    def _record(self, run: str, entries: str) -> None:
+    def _write(self, statement: str, *values: str) -> None:
         with self._transaction():
-            self._connection.execute(_RECORD, (run, entries))
+            self._connection.execute(statement, values)
 
     def _select(self, wanted: Wanted, last: Received | None) -> list[Received]:
         since = "" if wanted.since is None else _written(wanted.since)

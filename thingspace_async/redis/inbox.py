@@ -149,6 +149,11 @@ class RedisInbox(BaseInbox):
             found |= {text_of(key): text_of(value) for key, value in some.items()}
         return found
 
+    async def _forget(self, run: str) -> None:
+        async with self._asking():
+            await self._client.unlink(self._keys("noted", run))
+        await self.runs.forget(run)
+
     @property
     def _what(self) -> str:
         return f"the inbox {self._name} in Redis"

@@ -14,17 +14,27 @@ import hashlib
 import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from functools import partial
 from itertools import chain
 from typing import Any, Final, TypeVar
 
 import attrs
 
-from thingspace_async._outcomes import Batch, Part, State, begun_otherwise, from_rows, packed, to_rows, unpacked
+from thingspace_async._outcomes import (
+    Batch,
+    Part,
+    State,
+    begun_otherwise,
+    from_rows,
+    packed,
+    to_rows,
+    under_way,
+    unpacked,
+)
 from thingspace_async._tasks import end, outlast
 from thingspace_async._types import DeviceIds
-from thingspace_async.errors import InboxUnavailable
+from thingspace_async.errors import InboxUnavailable, InvalidRequest
 from thingspace_async.redis._keys import Keys
 from thingspace_async.redis._scripts import Argument, Client, Script, text_of
 from thingspace_async.redis._wakes import within
@@ -44,6 +54,12 @@ _PAUSE: Final = 1.0
 
 _BUCKETS: Final = 2**16
 """With twenty million identifiers there are some 300 in each."""
+
+_AT_ONCE: Final = 1000
+"""Keys that are removed at once."""
+
+_FORGOTTEN: Final = "forgotten"
+"""What a run is said to have begun as when it is being forgotten: whoever would join it is refused."""
 
 # Scores of workers that have no lease. Of one that has finished nothing is adopted: it has told of all its batches.
 _SCORES: Final = """
@@ -216,6 +232,25 @@ if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('DEL', KEYS[1]) end
 """
 )
 
+# KEYS: run, workers. ARGV: what the run is from now on begun as. Returns 1 if nobody works at it: then nobody can.
+_BEGIN_TO_FORGET: Final = _script(
+    """
+if redis.call('ZCOUNT', KEYS[2], now, '+inf') > 0 then return 0 end
+redis.call('HSET', KEYS[1], 'began as', ARGV[1])
+redis.call('HDEL', KEYS[1], 'id')
+return 1
+""",
+    workers=2,
+)
+
+# KEYS: run, and keys to remove. ARGV: what a run that is being forgotten has begun as.
+# Returns 1, or 0 if somebody else has forgotten it by now: what there is then is a new run's.
+_REMOVE: Final = Script("""
+if redis.call('HGET', KEYS[1], 'began as') ~= ARGV[1] then return 0 end
+redis.call('UNLINK', unpack(KEYS, 2))
+return 1
+""")
+
 
 class RedisRuns:
     """Runs that any number of processes divide; see `SharedRuns`."""
@@ -227,8 +262,7 @@ class RedisRuns:
     @asynccontextmanager
     async def join(self, run: str, began_as: str) -> AsyncGenerator[Part]:
         """Take part in a run; see `SharedRuns.join`."""
-        digest = hashlib.blake2b(run.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-        part = _RedisPart(self._client, partial(self._keys, "fleet", digest), run)
+        part = self._part_of(run)
         try:
             is_first = await part.join(began_as)
             beating = asyncio.create_task(part.beat(), name=f"fleet worker of {run}")
@@ -240,6 +274,14 @@ class RedisRuns:
                 await end(beating)
         finally:
             await outlast(asyncio.create_task(part.leave()))
+
+    async def forget(self, run: str) -> None:
+        """Remove what was noted of a run; raises InvalidRequest while somebody works at it."""
+        await self._part_of(run).forget()
+
+    def _part_of(self, run: str) -> _RedisPart:
+        digest = hashlib.blake2b(run.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+        return _RedisPart(self._client, partial(self._keys, "fleet", digest), run)
 
 
 class _RedisPart:
@@ -263,7 +305,7 @@ class _RedisPart:
         while True:
             how, what = map(text_of, await self._do(_JOIN, keys, args))
             if how == "otherwise":
-                raise begun_otherwise(self._name, began_as, what)
+                raise _half_forgotten(self._name) if what == _FORGOTTEN else begun_otherwise(self._name, began_as, what)
             if how != "wait":
                 self._id = what
                 return how == "first"
@@ -282,6 +324,33 @@ class _RedisPart:
             keys = [self._workers, self._unsent, batch, self._keys("of", owner), *map(self._bucket, hashes)]
             await self._do(_RELEASE, keys, [key, owner, *hashes])
         await self._do(_PREPARED, [self._run], [self._worker])
+
+    async def forget(self) -> None:
+        """Remove all of the run, unless somebody works at it; what was cut short goes on when it is begun again."""
+        if not await self._do(_BEGIN_TO_FORGET, [self._run, self._workers], [_FORGOTTEN]):
+            raise under_way(self._name, crashed=f"; a worker that crashed counts for {LEASE:g} s")
+        async with aclosing(self._all_keys()) as some:
+            async for keys in some:
+                if not await self._do(_REMOVE, [self._run, *keys], [_FORGOTTEN]):
+                    return
+
+    async def _all_keys(self) -> AsyncGenerator[list[str]]:
+        """Iterate over the keys of the run, some at a time, and last over those by which the others are found."""
+        async with self._within():
+            workers = await self._client.zrange(self._workers, 0, -1)
+        of_workers = [self._keys("of", text_of(worker)) for worker in workers]
+        for theirs in of_workers:
+            cursor = None
+            while cursor != 0:
+                async with self._within():
+                    cursor, some = await self._client.sscan(theirs, cursor or 0, count=_AT_ONCE)
+                if some:
+                    yield [self._keys("batch", text_of(key)) for key in some]
+        for start in range(0, _BUCKETS, _AT_ONCE):
+            yield [self._bucket(number) for number in range(start, min(start + _AT_ONCE, _BUCKETS))]
+        for start in range(0, len(of_workers), _AT_ONCE):
+            yield of_workers[start : start + _AT_ONCE]
+        yield [self._unsent, self._workers, self._run]
 
     async def beat(self) -> None:
         """Keep up the lease."""
@@ -392,6 +461,12 @@ class _RedisPart:
                 if time.monotonic() > until:
                     raise
             await asyncio.sleep(_PAUSE)
+
+
+def _half_forgotten(run: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"the run {run} is being forgotten, or was in part: wait until forget_run has ended, or call it again"
+    )
 
 
 def _lease() -> int:

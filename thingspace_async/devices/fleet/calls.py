@@ -43,7 +43,8 @@ class Fleet(Namespace):
         What was sent is noted in the inbox of `outcomes` under the name `run`, before it is sent. Stopped at any moment
         and called again with the same name, options and devices, these in any order, it sends those that were not sent,
         awaits the others, and gives the outcomes of all of them. What was sent while no answer came is UNKNOWN, and not
-        sent again. To leave it early, close it: `contextlib.aclosing`.
+        sent again. All of that is kept until the inbox's `forget_run`, after which the name begins anew. To leave it
+        early, close it: `contextlib.aclosing`.
 
         With a RedisInbox, any number of processes that are given the same run divide it. Each gives the outcomes of the
         devices that it has sent, and those of processes that have died or left meanwhile, whose devices it takes over;

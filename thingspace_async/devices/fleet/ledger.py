@@ -10,15 +10,20 @@ from typing import Final, Self
 
 import attrs
 
-from thingspace_async._outcomes import Batch, LedgerStore, Part, State, begun_otherwise, packed, unpacked
+from thingspace_async._outcomes import (
+    Batch,
+    LedgerStore,
+    Part,
+    State,
+    begun_otherwise,
+    packed,
+    runs_under_way,
+    unpacked,
+)
 from thingspace_async._types import DeviceIds
 from thingspace_async.errors import InvalidRequest
 
 __all__ = ["KnownDevices", "LocalRuns"]
-
-
-_under_way: Final[set[tuple[int, str]]] = set()
-"""By the inbox and the name. Of other processes nothing is known."""
 
 
 class LocalRuns:
@@ -31,13 +36,13 @@ class LocalRuns:
     async def join(self, run: str, began_as: str) -> AsyncGenerator[Part]:
         """Carry out a run alone; see `SharedRuns.join`."""
         mark = id(self._store), run
-        if mark in _under_way:
+        if mark in runs_under_way:
             raise InvalidRequest(f"{began_as.partition(' ')[0]}: the run {run} is under way: it would send all twice")
-        _under_way.add(mark)
+        runs_under_way.add(mark)
         try:
             yield await _WholeRun(self._store, run, began_as).read()
         finally:
-            _under_way.discard(mark)
+            runs_under_way.discard(mark)
 
 
 _BEGAN_AS: Final = "operation"
