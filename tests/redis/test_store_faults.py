@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from tests.redis.servers import RedisServer
 from tests.redis.sharing import Source, entered, user
 from tests.session.checks import assert_keeps_secrets, raises
 from tests.session.fake import LOG_IN, NAME, Platform, running
-from thingspace_async._store import Refusal, Token
+from thingspace_async._store import UNANSWERED, Refusal, Token
 from thingspace_async._types import Secret
 from thingspace_async.errors import LoginRefused, StoreUnavailable
 from thingspace_async.redis import RedisStore, _line, _lock, _tokens, store
@@ -294,6 +295,25 @@ async def test_a_refusal_that_others_met_is_remembered_while_redis_is_away(serve
         assert await worker.may_send(PASSWORD) == refusal
         await worker.forgive(PASSWORD)
         assert await worker.may_send(PASSWORD) is None
+
+
+@pytest.mark.parametrize(("on_store_failure", "left"), [("raise", 2), ("local", 0)])
+async def test_a_log_in_whose_permission_was_not_heard_of_counts_if_it_was_sent(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch, on_store_failure: str, left: int
+) -> None:
+    run = _line.Line.run
+
+    async def unheard(*parts: Any) -> Any:
+        await run(*parts)
+        raise _line.Away("it does not answer in time")
+
+    worker = user(redis, on_store_failure=on_store_failure)
+    with monkeypatch.context() as patch:
+        patch.setattr(_line.Line, "run", unheard)
+        for _ in range(2):
+            with suppress(StoreUnavailable):  # Nothing is sent then.
+                await worker.may_send(PASSWORD)
+    assert [await worker.may_send(PASSWORD) for _ in range(left + 1)] == [None] * left + [UNANSWERED]
 
 
 async def test_answers_that_redis_did_not_hear_of_lock_nobody_out(server: RedisServer, redis: Redis) -> None:

@@ -17,14 +17,16 @@ from thingspace_async.redis._scripts import Script
 __all__ = ["Digests", "Guard"]
 
 # KEYS: guard. ARGV: digest of the password, how many log-ins may go unanswered, 1 if it is known to be accepted: the
-# word of that may have been lost.
+# word of that may have been lost, and the mark of the log-in, by which it counts once however often it is asked for.
 _SEND: Final = Script("""
 local refused = redis.call('HGET', KEYS[1], 'refused:' .. ARGV[1])
 if refused then return refused end
 if ARGV[3] == '1' then redis.call('HSET', KEYS[1], 'accepted:' .. ARGV[1], 1) end
-local unanswered = tonumber(redis.call('HGET', KEYS[1], 'unanswered:' .. ARGV[1]) or 0)
-if unanswered >= tonumber(ARGV[2]) and redis.call('HEXISTS', KEYS[1], 'accepted:' .. ARGV[1]) == 0 then return '' end
-redis.call('HINCRBY', KEYS[1], 'unanswered:' .. ARGV[1], 1)
+if redis.call('HEXISTS', KEYS[1], 'accepted:' .. ARGV[1]) == 1 then return false end
+local unanswered = redis.call('HGET', KEYS[1], 'unanswered:' .. ARGV[1]) or ''
+if string.find(unanswered, ARGV[4], 1, true) then return false end
+if #unanswered >= ARGV[2] * #ARGV[4] then return '' end
+redis.call('HSET', KEYS[1], 'unanswered:' .. ARGV[1], unanswered .. ARGV[4])
 return false
 """)
 
@@ -82,11 +84,11 @@ class Guard:
         self._salt = hashlib.blake2b(key.encode(), digest_size=32).digest()
         self._known: dict[str, Refusal | None] = {}  # By digest; None for one that was accepted.
 
-    async def may_send(self, password: Secret) -> Refusal | None:
-        """Note that a password is about to be sent, or say why it must not be."""
+    async def may_send(self, password: Secret, mark: str) -> Refusal | None:
+        """Note that a password is about to be sent, or say why it must not be; `mark` tells the log-in from others."""
         digest = await self._digest(password)
         is_accepted = digest in self._known and self._known[digest] is None
-        said = await self._line.run(_SEND, self._keys, [digest, MOST_UNANSWERED, int(is_accepted)])
+        said = await self._line.run(_SEND, self._keys, [digest, MOST_UNANSWERED, int(is_accepted), mark])
         if said is not None:
             self._known[digest] = Refusal(**orjson.loads(said)) if said else UNANSWERED
         elif not is_accepted:

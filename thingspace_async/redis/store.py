@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Final, Literal, get_args
@@ -108,6 +109,7 @@ class _UserStore:
         self._local = LocalStore()
         self._raises = raises
         self._exclusive: Lock | None = None
+        self._mark = ""
 
     def _without(self, away: Away) -> None:
         """Go on without Redis, if that is what was asked for."""
@@ -163,11 +165,14 @@ class _UserStore:
 
     async def may_send(self, password: Secret) -> Refusal | None:
         """Note that a password is about to be sent, or say why it must not be."""
+        self._mark = self._mark or secrets.token_hex(8)  # Until something is sent, it is one attempt.
         try:
-            return await self._guard.may_send(password)
+            refusal = await self._guard.may_send(password, self._mark)
         except Away as away:
             self._without(away)
-        return await self._guard.known(password)
+            refusal = await self._guard.known(password)
+        self._mark = ""
+        return refusal
 
     async def answered(self, password: Secret, *, accepted: bool = False, refusal: Refusal | None = None) -> None:
         """Note what came of a password that was sent, or that it was not sent after all."""
