@@ -111,7 +111,7 @@ async def test_waits_that_are_cancelled_waste_one_turn_at_most(redis: Redis) -> 
         task.cancel()
     await asyncio.wait(waiting)
     await pace.wait("a")
-    assert time.monotonic() - begun < 5 * INTERVAL
+    assert time.monotonic() - begun < 20 * INTERVAL
 
 
 async def test_keys_name_no_account_and_end_by_themselves(redis: Redis) -> None:

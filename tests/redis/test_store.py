@@ -229,7 +229,7 @@ async def test_a_lock_whose_holder_is_gone_runs_out(redis: Redis, source: Source
     await redis.set(lock, "one that was killed", px=600)
     started = time.monotonic()
     await asyncio.gather(*(user(redis).token("session", source.fetch) for _ in range(3)))
-    assert 0.4 < time.monotonic() - started < 1.2
+    assert 0.4 < time.monotonic() - started < 4
     assert source.asked == 2
 
 
@@ -494,7 +494,7 @@ async def test_all_workers_keep_one_pace(redis: Redis, monkeypatch: pytest.Monke
     workers = [user(redis) for _ in range(3)]
     started = time.monotonic()
     await asyncio.gather(*(worker.pace("0000123456-00001") for worker in workers for _ in range(3)))
-    assert 0.7 < time.monotonic() - started < 1.5
+    assert 0.7 < time.monotonic() - started < 4
 
 
 # What cannot work
