@@ -133,12 +133,18 @@ async def test_what_is_no_json_object_gets_400(receiver: Receiver, inbox: Sqlite
 
 
 @pytest.mark.parametrize("part", [b"[]", b"{}", b'{"":{}}', b'"' + b"a" * 18 + b'",[]', b'"\\n"', b"1"])
-async def test_a_megabyte_of_nonsense_from_a_stranger_costs_little_time(receiver: Receiver, part: bytes) -> None:
+def test_a_megabyte_of_nonsense_from_a_stranger_costs_little_time(part: bytes) -> None:
+    """Without what watches async tests, whose own time counts here."""
     body = b'{"a":[' + b",".join([part] * ((1024 * 1024 - 8) // (len(part) + 1))) + b"]}"
+
+    async def status() -> int:
+        async with MemoryInbox() as inbox:
+            return await status_of(receiver_of(inbox), body)
+
     spent, parsing = [], []
     for _ in range(3):  # The least of them, as others share the machine.
         started = time.process_time()
-        assert await status_of(receiver, body) in (400, 401)
+        assert asyncio.run(status()) in (400, 401)
         spent.append(time.process_time() - started)
         started = time.process_time()
         json.loads(b"[[]" + b",[]" * (1024 * 1024 // 3) + b"]")

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
 from redis.crc import key_slot
 
 from tests.products.test_fleet import Stage, all_of, fleet, imei, imeis, new, requests, results, staged
-from tests.redis.servers import RedisServer
+from tests.redis.servers import ClusterServers, RedisServer
 from thingspace_async import DeviceIds, _store, errors
 from thingspace_async._outcomes import Batch, Part, State
 from thingspace_async.devices import FleetOutcome, FleetResult
@@ -434,6 +434,20 @@ async def test_progress_of_each_worker_adds_up(stage: Stage) -> None:
     )
     for counts, outcomes in zip(told, found, strict=True):
         assert counts[-1] == (len(outcomes), 0, 0, len(outcomes))
+
+
+async def test_in_a_cluster_workers_divide_runs_on_several_nodes_and_forget_them() -> None:
+    with ClusterServers() as servers:
+        async with RedisCluster(host="127.0.0.1", port=servers.servers[0].port) as client:
+            for name in ("one", "two", "three"):
+                async with RedisInbox(client, name=name) as inbox, staged(inbox) as stage:
+                    both = (stage.all(fleet(50), in_flight=1), stage.all(fleet(50)[::-1], in_flight=1))
+                    first, second = await asyncio.gather(*both)
+                    assert results([*first, *second]) == all_of(fleet(50), FleetResult.SUCCEEDED)
+                    assert results(await stage.all(fleet(60))) == all_of(fleet(60), FleetResult.SUCCEEDED)
+                    assert len(stage.sent) == 60
+                    await forget(stage)
+            assert await client.keys("*fleet*", target_nodes="all") == []
 
 
 # Started again
