@@ -81,7 +81,7 @@ def dump(value: object) -> bytes:
     Raises InvalidRequest for what JSON cannot hold.
     """
     try:
-        return orjson.dumps(_converter.unstructure(value), option=orjson.OPT_UTC_Z)
+        return orjson.dumps(_fast_converter().unstructure(value), option=orjson.OPT_UTC_Z)
     except TypeError as error:
         reason = str(error)
     except RecursionError:
@@ -92,7 +92,7 @@ def dump(value: object) -> bytes:
 @cache  # In front of cattrs' own, whose way to the function is a microsecond longer.
 def loader(kind: Any) -> Callable[..., Any]:
     """Return what makes a type of parsed JSON, which it uses up; that raises Mismatch, which does not say where."""
-    return _converter.get_structure_hook(kind)
+    return _fast_converter().get_structure_hook(kind)
 
 
 @cache
@@ -272,8 +272,8 @@ def _conversion(source: _Source, kind: Any, var: str) -> str:
     if kind is date:
         return f"{source.name('date', parse_date)}({var})"
     if attrs.has(kind):
-        return f"{source.name(kind.__name__, _nested('load', kind, _converter.get_structure_hook))}({var})"
-    hook = source.name("hook", _converter.get_structure_hook(kind))
+        return f"{source.name(kind.__name__, _nested('load', kind, _fast_converter().get_structure_hook))}({var})"
+    hook = source.name("hook", _fast_converter().get_structure_hook(kind))
     return f"{hook}({var}, {source.name('kind', kind)})"
 
 
@@ -483,9 +483,9 @@ def _dumped(source: _Source, kind: Any, var: str) -> str:
     elif _is_flat(kind) and all(map(_is_required, _fields(kind))):
         made = _displayed(source, _fields(kind), var)  # Without a call: there may be tens of thousands of identifiers.
     elif attrs.has(kind):
-        made = f"{source.name(kind.__name__, _nested('dump', kind, _converter.get_unstructure_hook))}({var})"
+        made = f"{source.name(kind.__name__, _nested('dump', kind, _fast_converter().get_unstructure_hook))}({var})"
     else:
-        made = f"{source.name('unstructure', _converter.unstructure)}({var})"
+        made = f"{source.name('unstructure', _fast_converter().unstructure)}({var})"
     return f"(None if {var} is None else {made})" if nullable and made != var else made
 
 
@@ -699,18 +699,21 @@ def _strict_class(cls: type, converter: Converter) -> Callable[..., Any]:
     return hook
 
 
-_converter: Final = _new_converter()
-_converter.register_structure_hook_factory(attrs.has, _make_loader)
-_converter.register_structure_hook_factory(_is_sequence, _fast_sequence)
-_converter.register_structure_hook_factory(_is_mapping, _fast_mapping)
-_converter.register_unstructure_hook_factory(attrs.has, _make_dumper)
-_converter.register_unstructure_hook(Secret, Secret.reveal)
+@cache  # Made at the first use: a converter takes a millisecond of the import.
+def _fast_converter() -> Converter:
+    fast = _new_converter()
+    fast.register_structure_hook_factory(attrs.has, _make_loader)
+    fast.register_structure_hook_factory(_is_sequence, _fast_sequence)
+    fast.register_structure_hook_factory(_is_mapping, _fast_mapping)
+    fast.register_unstructure_hook_factory(attrs.has, _make_dumper)
+    fast.register_unstructure_hook(Secret, Secret.reveal)
+    return fast
 
 
 # The slow path, which only explains
 
 
-@cache  # Made at the first error: a converter takes a millisecond.
+@cache
 def _strict_converter() -> Converter:
     strict = _new_converter()
     strict.register_structure_hook_factory(attrs.has, lambda cls: _strict_class(cls, strict))

@@ -48,7 +48,7 @@ class HiddenHeaders(CIMultiDict[str]):
     __str__ = __repr__
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)  # Never compared, and every method that is made takes its time at each import.
 class Limits:
     """Bounds in seconds of one exchange."""
 
@@ -62,7 +62,7 @@ class Limits:
         object.__setattr__(self, "client_timeout", timeout)
 
 
-@attrs.define(eq=False)  # Never compared, and every method that is made takes its time at each import.
+@attrs.define(eq=False)
 class Wire:
     """A request as it is sent, less the headers, which hold the tokens."""
 
