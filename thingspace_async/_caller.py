@@ -48,7 +48,7 @@ R = TypeVar("R")
 _log: Final = logging.getLogger("thingspace_async")
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False)  # Never compared.
 class Exchange:
     """What `on_exchange` is told of each request that was sent, or tried to be sent."""
 
@@ -61,7 +61,7 @@ class Exchange:
     request_id: str | None
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False)  # Never compared.
 class Reply(Generic[R]):
     """An answer with its status and headers, for the calls whose meaning is not all in the body."""
 

@@ -39,7 +39,7 @@ Server = Literal[
 """The platform's servers; each environment has a base URL for each."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False)  # Never compared.
 class Operation(Generic[Q, R]):
     """One endpoint. Calls, errors, logs, the simulator and the benchmarks all know it by its name."""
 

@@ -201,7 +201,7 @@ def begun_otherwise(run: str, began_as: str, first: str) -> InvalidRequest:
 
 def under_way(run: str, *, crashed: str = "") -> InvalidRequest:
     """Make the error for forgetting a run too early."""
-    return InvalidRequest(f"forget_run: the run {run} is under way: let it end, or leave it, before{crashed}")
+    return InvalidRequest(f"forget_run: the run {run} is under way: let it end, or leave it first{crashed}")
 
 
 def to_rows(devices: Iterable[DeviceIds]) -> bytes:

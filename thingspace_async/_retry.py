@@ -14,7 +14,7 @@ __all__ = ["RetryPolicy", "delay_before_retry"]
 _PASSING: Final = frozenset({502, 503, 504})
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False)  # Never compared.
 class RetryPolicy:
     """How often and how long to try again. All times in seconds."""
 

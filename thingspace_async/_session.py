@@ -65,7 +65,7 @@ _ONE_RETRY: Final = RetryPolicy(retries=1, first_delay=0.2)
 _MIB: Final = 1024 * 1024
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False)  # Never compared.
 class Response:
     """The answer to `Session.request`."""
 

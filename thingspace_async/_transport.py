@@ -62,7 +62,7 @@ class Limits:
         object.__setattr__(self, "client_timeout", timeout)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False)  # Never compared.
 class Wire:
     """A request as it is sent, less the headers, which hold the tokens."""
 
@@ -77,7 +77,7 @@ class Wire:
     """Whether it goes before all that waits for a connection, which may be waiting for the token that it fetches."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False)  # Never compared.
 class Answer:
     """What came back; any status."""
 

@@ -11,6 +11,8 @@ import warnings
 from pathlib import Path
 from typing import Final
 
+from thingspace_async.__main__ import main
+
 __all__ = ["environment", "run"]
 
 # To load the libraries takes most of a command's time, and of the suite's, which has a hundred of them.
@@ -52,6 +54,4 @@ def _command(words: tuple[str, ...], variables: dict[str, str], outputs: tuple[P
     os.environ.update(variables)
     warnings.simplefilter("error")
     sys.argv = ["thingspace", *words]
-    from thingspace_async.__main__ import main
-
     main()

@@ -497,13 +497,16 @@ async def test_a_run_that_is_forgotten_leaves_nothing_and_begins_anew(stage: Sta
 
 
 async def test_a_run_is_not_forgotten_while_a_worker_is_at_it(stage: Stage, workers: Workers) -> None:
+    await stage.outcomes.inbox.record("spring", {"a": "b"})
     stage.cloud.faults.add("devices.activate", Delay(0.5))
     other = await workers.start(devices=20)
     await until(lambda: len(requests(stage.cloud)) > 0)
     with pytest.raises(errors.InvalidRequest, match=r"under way.*a worker that crashed counts for 1\.5 s"):
         await forget(stage)
+    assert await stage.outcomes.inbox.recorded("spring") == {"a": "b"}
     assert set((await other.all()).values()) == {FleetResult.SUCCEEDED}
     await forget(stage)
+    assert await stage.outcomes.inbox.recorded("spring") == {}
 
 
 async def test_a_run_that_was_forgotten_in_part_is_refused_until_all_of_it_is_forgotten(

@@ -150,9 +150,10 @@ class RedisInbox(BaseInbox):
         return found
 
     async def _forget(self, run: str) -> None:
-        async with self._asking():
+        opened = self._opened
+        await self.runs.forget(run)  # First, as it refuses a run that is under way.
+        async with opened.asking():
             await self._client.unlink(self._keys("noted", run))
-        await self.runs.forget(run)
 
     @property
     def _what(self) -> str:
