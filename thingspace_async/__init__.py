@@ -6,32 +6,31 @@
         async for device in session.devices.list(account_name="0000123456-00001"):
             print(device.identifier("imei"), device.state)
 
-Everything is loaded at its first use: importing this package imports neither aiohttp nor any product.
+Everything is imported at its first use: importing this package does not import aiohttp or any room.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from thingspace_async import errors
-    from thingspace_async._caller import Exchange
-    from thingspace_async._environment import Credentials, CredentialsProvider, Environment
-    from thingspace_async._session import Response, Session
-    from thingspace_async._store import TokenStore
-    from thingspace_async._types import (
-        UNSET,
+    from thingspace_async._core.environment import Credentials, CredentialsProvider, Environment
+    from thingspace_async._core.exchange import Exchange, Response
+    from thingspace_async._core.store import TokenStore
+    from thingspace_async._core.types import (
         Accepted,
         CustomField,
         DeviceId,
         DeviceIds,
         ExtendedAttribute,
-        OpenEnum,
-        Secret,
         SuccessResult,
-        Unset,
+        SuspiciousIdentifier,
     )
+    from thingspace_async._core.values import UNSET, OpenEnum, Secret, Unset
+    from thingspace_async._session import Session
     from thingspace_async.errors import ThingSpaceError
 
 __version__ = "0.1.0"
@@ -52,6 +51,7 @@ __all__ = [
     "Secret",
     "Session",
     "SuccessResult",
+    "SuspiciousIdentifier",
     "ThingSpaceError",
     "TokenStore",
     "Unset",
@@ -60,24 +60,25 @@ __all__ = [
 ]
 
 _HOME = {
-    "Accepted": "_types",
-    "Credentials": "_environment",
-    "CredentialsProvider": "_environment",
-    "CustomField": "_types",
-    "DeviceId": "_types",
-    "DeviceIds": "_types",
-    "Environment": "_environment",
-    "Exchange": "_caller",
-    "ExtendedAttribute": "_types",
-    "OpenEnum": "_types",
-    "Response": "_session",
-    "Secret": "_types",
+    "Accepted": "_core.types",
+    "Credentials": "_core.environment",
+    "CredentialsProvider": "_core.environment",
+    "CustomField": "_core.types",
+    "DeviceId": "_core.types",
+    "DeviceIds": "_core.types",
+    "Environment": "_core.environment",
+    "Exchange": "_core.exchange",
+    "ExtendedAttribute": "_core.types",
+    "OpenEnum": "_core.values",
+    "Response": "_core.exchange",
+    "Secret": "_core.values",
     "Session": "_session",
-    "SuccessResult": "_types",
+    "SuccessResult": "_core.types",
+    "SuspiciousIdentifier": "_core.types",
     "ThingSpaceError": "errors",
-    "TokenStore": "_store",
-    "UNSET": "_types",
-    "Unset": "_types",
+    "TokenStore": "_core.store",
+    "UNSET": "_core.values",
+    "Unset": "_core.values",
 }
 
 
@@ -93,3 +94,9 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+if "pdoc" in sys.modules:  # It shows only names that are loaded.
+    from thingspace_async import _site
+
+    _site.prepare(sys.modules[__name__])

@@ -1,120 +1,124 @@
-"""Session: open, log in, call, log out."""
+"""Session: the client of the platform."""
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
 import ssl as ssl_module
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from functools import cached_property, partial
+from contextlib import AbstractAsyncContextManager
+from functools import cached_property
 from types import NoneType, TracebackType
 from typing import TYPE_CHECKING, Final, NoReturn, Self, get_args
 from urllib.parse import unquote, urlsplit
 
 import attrs
 
-from thingspace_async import _codec
-from thingspace_async._auth import TokenKeeper, rejected_token
-from thingspace_async._caller import Caller, Engine, Exchange
-from thingspace_async._environment import Credentials, CredentialsProvider, Environment
-from thingspace_async._operation import Method, Operation
-from thingspace_async._retry import RetryPolicy
-from thingspace_async._store import LocalStore, LogOut, Token, TokenStore
-from thingspace_async._tasks import outlast
-from thingspace_async._transport import Limits, Transport
-from thingspace_async._types import Secret
+from thingspace_async._core import codec
+from thingspace_async._core.caller import Caller
+from thingspace_async._core.engine import Engine
+from thingspace_async._core.environment import Credentials, CredentialsProvider, Environment
+from thingspace_async._core.login import Login
+from thingspace_async._core.operation import Method, Operation, Query, Server
+from thingspace_async._core.retry import RetryPolicy
+from thingspace_async._core.secrets import Secrets
+from thingspace_async._core.sending import Sender
+from thingspace_async._core.store import LocalStore, LogOut, TokenStore
+from thingspace_async._core.transport import Limits, Transport
+from thingspace_async._core.values import Secret
 from thingspace_async.errors import (
-    ApiError,
     ConfigurationError,
     InvalidRequest,
-    SessionClosed,
     SessionMisused,
-    ThingSpaceError,
 )
 
 if TYPE_CHECKING:
     import aiohttp
 
+    from thingspace_async._core.exchange import Exchange, Response
+    from thingspace_async._core.registrar import Registrar
     from thingspace_async.accounts import Accounts
+    from thingspace_async.billing import Billing
     from thingspace_async.callbacks import Callbacks, CallbackService
     from thingspace_async.callbacks.outcomes import Outcomes
     from thingspace_async.callbacks.receiver import Receiver
+    from thingspace_async.cloud_connector import CloudConnector
     from thingspace_async.devices import Devices
+    from thingspace_async.diagnostics import Diagnostics
     from thingspace_async.esim import Esim
     from thingspace_async.groups import Groups
+    from thingspace_async.hyper_precise import HyperPrecise
+    from thingspace_async.intelligence import Intelligence
+    from thingspace_async.location import Locations
+    from thingspace_async.nidd import Nidd
+    from thingspace_async.private_network import PrivateNetwork
+    from thingspace_async.qos import Qos
     from thingspace_async.reachability import Reachability
-    from thingspace_async.session_management.calls import SessionManagement
+    from thingspace_async.sensor_insights import SensorInsights
     from thingspace_async.session_management.models import LogInResult, LogOutResult
+    from thingspace_async.sim_secure import SimSecure
     from thingspace_async.sms import Sms
+    from thingspace_async.software import Software
+    from thingspace_async.triggers import Triggers
+    from thingspace_async.v2x import V2x
 
-__all__ = ["Response", "Session"]
+__all__ = ["Session"]
 
 _log: Final = logging.getLogger("thingspace_async")
-
-_LEAVE_WITHIN: Final = 5.0
-"""Seconds for logging out: the token dies by itself, and nobody waits long for a process to end."""
-
-_RESET_WITHIN: Final = 120.0
-"""Seconds for the answer that holds the new password, which must not be lost to impatience."""
-
-_NO_RETRY: Final = RetryPolicy(retries=0)
-_ONE_RETRY: Final = RetryPolicy(retries=1, first_delay=0.2)
 
 _MIB: Final = 1024 * 1024
 
 
-@attrs.frozen(kw_only=True, eq=False)  # Never compared.
-class Response:
-    """The answer to `Session.request`."""
-
-    status: int
-    headers: Mapping[str, str] = attrs.field(repr=False)
-    body: bytes = attrs.field(repr=False)
-
-
 class Session:
-    """A session with ThingSpace: log in on entering, log out on leaving, and the tokens in between.
+    """A session with ThingSpace. It logs in when it opens, renews tokens, and logs out when it closes.
 
         async with Session(Credentials.from_environment()) as session:
             account = await session.accounts.get("0000123456-00001")
 
-    A session opens once. Its tasks may share it; each event loop needs one of its own. Expired tokens are renewed, once
-    for all calls that meet them. A call that changes or bills something is sent again only if it cannot have been
-    carried out.
+    A session can be opened only once. Tasks may share it, but each event loop needs its own. Expired tokens are renewed
+    once for all calls that need them. A call that changes or bills something is sent again only if the platform cannot
+    have carried it out.
 
-    `credentials` may also be a coroutine function that returns them, such as one that asks a secret manager: it is
-    asked on opening, and once more when the platform refuses password or key; one that has changed is tried once.
-    `store` shares tokens with other processes, as `thingspace_async.redis.RedisStore` does; `log_out` says whether
-    leaving ends the platform's session: where this is the `"last"` one that shares it, `"always"` or `"never"`.
+    `credentials` may also be a coroutine function that returns them, for example from a secret manager. The session
+    calls it when it opens, and again if the platform refuses the password or the key. If the secret has changed, the
+    session tries it once. By default, credentials and environment come from environment variables: see
+    `Credentials.from_environment` and `Environment.from_environment`.
 
-    `timeout` bounds one exchange, `connect_timeout` its connection, both in seconds; `retries` counts the tries after
-    the first. `connections` is how many requests are under way at once; further calls wait. Answers are read up to
-    `max_body` bytes. `client_session`, or `connector`, is used but never closed. `trust_env` takes proxies and netrc
-    from the environment. `on_exchange` is called after each request that was sent, or tried to be sent, retries and
-    log-ins included.
+    `store` shares tokens with other processes, for example `thingspace_async.redis.RedisStore`. `log_out` controls
+    whether closing ends the platform session: `"last"` if no other session shares it, `"always"`, or `"never"`.
+
+    Times are in seconds. `timeout` limits one exchange, and `connect_timeout` its connection. `deadline` limits a whole
+    call, including waiting for a connection, tokens and retries. `retries` is the number of tries after the first.
+    `connections` limits the requests in progress, and `requests_per_minute` limits how many start: further calls wait.
+    `max_body` limits answers, in bytes. `client_session` or `connector` is used, but never closed. `trust_env` takes
+    proxies and netrc from the environment. `before_exchange` and `on_exchange` are called before and after each request
+    on the wire, including retries and logins.
     """
 
     def __init__(
         self,
-        credentials: Credentials | CredentialsProvider,
+        credentials: Credentials | CredentialsProvider | None = None,
         *,
-        environment: Environment = Environment.production,
+        environment: Environment | None = None,
         store: TokenStore | None = None,
         log_out: LogOut = "last",
         timeout: float = 60.0,
+        deadline: float | None = None,
         connect_timeout: float = 10.0,
         retries: int = 2,
         connections: int = 100,
+        requests_per_minute: float | None = None,
         max_body: int = 64 * _MIB,
         client_session: aiohttp.ClientSession | None = None,
         connector: aiohttp.BaseConnector | None = None,
         ssl: ssl_module.SSLContext | bool = True,
         proxy: str | None = None,
         trust_env: bool = False,
+        before_exchange: Callable[[Exchange], None] | None = None,
         on_exchange: Callable[[Exchange], None] | None = None,
     ) -> None:
+        credentials = Credentials.from_environment() if credentials is None else credentials
+        environment = Environment.from_environment() if environment is None else environment
         if not isinstance(credentials, Credentials) and not callable(credentials):
             raise ConfigurationError(
                 "credentials must be Credentials, or a coroutine function that returns them, "
@@ -123,14 +127,15 @@ class Session:
         if not isinstance(environment, Environment):
             raise ConfigurationError(f"environment must be an Environment, not {type(environment).__name__}")
         if client_session is not None and connector is not None:
-            raise ConfigurationError("give either client_session or connector: a client session has its connector")
-        if on_exchange is not None and (not callable(on_exchange) or inspect.iscoroutinefunction(on_exchange)):
-            raise ConfigurationError("on_exchange must be a plain function: it is called, and not awaited")
+            raise ConfigurationError("give either client_session or connector: a client session has its own connector")
+        for name, hook in (("before_exchange", before_exchange), ("on_exchange", on_exchange)):
+            if hook is not None and (not callable(hook) or inspect.iscoroutinefunction(hook)):
+                raise ConfigurationError(f"{name} must be a plain function, because it is not awaited")
         if not isinstance(ssl, bool | ssl_module.SSLContext):
             raise ConfigurationError(f"ssl must be an SSLContext or True, not {type(ssl).__name__}")
         if ssl is False and not environment.is_loopback:
             raise ConfigurationError(
-                "ssl=False would send tokens to whoever answers: give an SSLContext that trusts it"
+                "ssl=False would send tokens to an unverified server: pass an SSLContext that trusts its certificate"
             )
         if log_out not in get_args(LogOut):
             raise ConfigurationError(f"log_out must be one of {', '.join(get_args(LogOut))}")
@@ -145,69 +150,47 @@ class Session:
         )
         limits = Limits(_positive("timeout", timeout), _positive("connect_timeout", connect_timeout))
         policy = RetryPolicy(retries=_whole("retries", retries, least=0))
+        secrets = Secrets()
+        sender = Sender(transport, secrets, before_exchange=before_exchange, on_exchange=on_exchange)
         stores: TokenStore = LocalStore() if store is None else store
-        self._engine = engine = Engine(credentials, environment, transport, on_exchange, stores=stores, log_out=log_out)
-        self._caller = Caller(engine, limits, policy)
-        engine.oauth = TokenKeeper(self._fetch_oauth_token, partial(engine.share, "oauth"))
-        engine.session = TokenKeeper(self._fetch_session_token, partial(engine.share, "session"))
-
-    async def _fetch_oauth_token(self) -> Token:
-        fetch = self._management(self._caller.policy).fetch_oauth_token
-        return await self._engine.with_latest("oauth", lambda _: fetch())
-
-    async def _fetch_session_token(self) -> Token:
-        return await self._engine.with_latest("session", self._management(self._caller.policy).log_in)
+        login = Login(
+            sender.send,
+            secrets,
+            environment,
+            credentials,
+            stores=stores,
+            log_out=log_out,
+            limits=limits,
+            policy=policy,
+        )
+        pace = None if requests_per_minute is None else _positive("requests_per_minute", requests_per_minute)
+        self._engine = Engine(environment, transport, sender, login, secrets, requests_per_minute=pace)
+        self._caller = Caller(
+            self._engine, limits, policy, None if deadline is None else _positive("deadline", deadline)
+        )
 
     def __repr__(self) -> str:
-        engine: Engine | None = getattr(self, "_engine", None)  # None when an option was refused.
+        engine: Engine | None = getattr(self, "_engine", None)  # None if an option was refused.
         return "<Session>" if engine is None else f"<Session at {engine.environment.name}, {engine.state}>"
 
-    # Opening and leaving
+    # Opening and closing
 
     async def open(self, *, force: bool = False) -> Self:
-        """Open connections and log in; the two-step way for frameworks with start-up and shut-down hooks.
+        """Open connections and log in. Use this with `close` in frameworks with start-up and shut-down hooks.
 
-        `force` as in `log_in`. When it fails nothing is left open, and it may be tried again. Raises LoginRefused,
-        Unauthorized for a refused key, RequestNotSent, AnswerLost, and SessionMisused when it was opened before.
+        `force` is explained in `log_in`. If opening fails, everything is closed again, and you may retry. Raises
+        LoginRefused, Unauthorized for a refused key, RequestNotSent, AnswerLost, and SessionMisused if the session was
+        opened before.
         """
-        engine = self._engine
-        if engine.state != "new":
-            raise SessionMisused("a session opens once: make a new Session")
-        engine.state = "opening"
-        engine.loop = asyncio.get_running_loop()
-        try:
-            engine.transport.open()
-            await engine.identify()
-            self._check_opening()
-            if force:
-                await self._start(None, force=True)
-            else:
-                await engine.session.get()
-            self._check_opening()
-        except BaseException:
-            await self._abandon()
-            raise
-        engine.state = "open"
+        await self._engine.open(force=force)
         return self
 
-    def _check_opening(self) -> None:
-        if self._engine.state != "opening":
-            raise SessionClosed("the session was closed while it was opening")
-
-    async def _abandon(self) -> None:
-        """Close what an opening that failed has opened."""
-        engine = self._engine
-        try:
-            await engine.store.leave(None, "never")
-        finally:
-            if engine.state == "opening":  # Else somebody closes it meanwhile, and cleans up.
-                engine.forget_tokens()
-                await engine.transport.close()
-                engine.state = "new"
-
     async def close(self) -> None:
-        """Log out within five seconds and close the connections; closing twice does nothing more."""
-        await self._leave(None)
+        """Log out within five seconds and close the connections.
+
+        Calls in progress end with SessionClosed. A second `close` only waits for the first.
+        """
+        await self._engine.close(None)
 
     async def __aenter__(self) -> Self:
         return await self.open()
@@ -215,184 +198,81 @@ class Session:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._leave(error)
+        await self._engine.close(error)
 
     def __enter__(self) -> NoReturn:
-        raise SessionMisused("write `async with` where you wrote `with`: a session works on the event loop")
+        raise SessionMisused("use `async with` instead of `with`: a session needs the event loop")
 
     def __exit__(self, *_: object) -> None:
-        raise NotImplementedError  # Never reached; without it `with` would not even ask for __enter__ and its advice.
-
-    async def _leave(self, error: BaseException | None) -> None:
-        engine = self._engine
-        if engine.state in ("closing", "closed"):
-            return
-        if engine.state == "new":
-            engine.state = "closed"
-            return
-        engine.check_loop()
-        if engine.reset is not None and asyncio.current_task() is engine.reset:
-            raise SessionMisused("on_new_password cannot close its session, which waits for it to end")
-        engine.state = "closing"
-        try:
-            if engine.reset is not None:
-                await outlast(engine.reset)
-            await engine.end_tasks()
-            await self._log_out_quietly(error)
-        finally:
-            engine.state = "closed"
-            engine.forget_tokens()
-            try:
-                await engine.store.leave(None, "never")  # Where it was not left, as a log-in did not end.
-            finally:
-                await engine.transport.close()
-
-    async def _log_out_quietly(self, error: BaseException | None) -> None:
-        """Log out, letting nothing but cancellation escape: the token dies by itself in 20 minutes."""
-        engine = self._engine
-        try:
-            # Exclusively: a log-in that is under way would leave a session behind on the platform.
-            async with asyncio.timeout(_LEAVE_WITHIN), engine.session.exclusive():
-                token = engine.session.token
-                if await engine.store.leave(token, engine.log_out) and token is not None:
-                    await self._management(_ONE_RETRY).log_out(token.secret)
-        except (ThingSpaceError, TimeoutError) as failure:
-            if isinstance(failure, ApiError) and rejected_token(failure) == "session":
-                return  # It had expired, which is what we wanted.
-            text = str(failure) or f"no answer within {_LEAVE_WITHIN:g} s"
-            if error is not None:
-                error.add_note(f"thingspace_async: logging out failed too: {text}")
-            else:
-                _log.warning("logging out failed, the session ends by itself in 20 minutes: %s", text)
+        raise NotImplementedError  # Never reached. Without this method, `with` would not call __enter__ for its advice.
 
     # Session management
 
     async def log_in(self, *, password: str | Secret | None = None, force: bool = False) -> LogInResult:
         """Start a new platform session, whose token all further calls use.
 
-        Only needed after LoginRefused, since entering and expiry log in by themselves. `password` replaces the one that
-        the session was made with, once the platform has accepted it. `force` sends a password even though it was
-        refused before: the fifth refusal in a row locks the user. Raises LoginRefused.
+        This is only needed after LoginRefused: a session logs in automatically when it opens and when its token
+        expires. `password` replaces the password of the session once the platform accepts it. `force` sends a password
+        even if it was refused before, but the fifth refusal in a row locks the user. Raises LoginRefused.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/start-connectivity-management-session.html
         """
-        engine = self._engine
-        known = None
         if password is not None:
             password = Secret(password)  # Hidden before anything can fail, as this frame's locals may be shown.
-            known = attrs.evolve(engine.credentials, password=password)
-        engine.check_usable()
+        self._engine.check_usable()
         from thingspace_async.session_management.models import LogInResult
 
-        return LogInResult(session_token=await self._start(known, force=force))
-
-    async def _start(self, other: Credentials | None, *, force: bool) -> Secret:
-        """Log in, with other credentials if given, which the session keeps if they are accepted."""
-        engine = self._engine
-
-        async def fetch() -> Token:
-            known = other or engine.credentials  # Read only now: a reset that was waited for has changed them.
-            token = await self._management(self._caller.policy).log_in(known, force=force)
-            engine.known = known
-            return token
-
-        return await engine.session.replace(fetch)
+        return LogInResult(session_token=await self._engine.login.start(password, force=force))
 
     async def log_out(self) -> LogOutResult:
         """End the platform session; the next call starts a new one.
 
-        Only needed to log out early, since leaving logs out by itself.
+        This is only needed to log out early: closing the session logs out automatically.
         """
-        engine = self._engine
-        engine.check_usable()
-        if (token := engine.session.held) is None:
-            from thingspace_async.session_management.models import LogOutResult
+        self._engine.check_usable()
+        from thingspace_async.session_management.models import LogOutResult
 
-            return LogOutResult()
-        engine.session.reject(token)
-        return await self._management(_NO_RETRY).log_out(token)
+        token = self._engine.login.session.held
+        return LogOutResult() if token is None else LogOutResult(session_token=await self._engine.login.log_out(token))
 
     async def reset_password(self, on_new_password: Callable[[Secret], Awaitable[None] | None] | None = None) -> Secret:
         """Have the platform choose a new password, which is valid at once, and use it from now on.
 
-        `on_new_password` gets it before anything else happens: keep it there, durably, within two minutes; if it fails,
-        its error is passed on, and the password is in `credentials`. The call is sent once only, may take two minutes,
-        and goes on when its caller is cancelled, because a lost answer is a lost password. Then
-        AnswerLost or AnswerUnreadable is raised, with whatever came in its `body`; a `log_in()` with the old
-        password, once, finds out whether that still works, and Verizon's support sets another if it does not.
+        `on_new_password` receives the password before anything else happens, and must store it durably within two
+        minutes. If it fails, its error is raised, and the password is in `credentials`.
+
+        The request is sent once and may take two minutes. It continues if its caller is cancelled, because the new
+        password is lost with the answer. A lost or unreadable answer raises AnswerLost or AnswerUnreadable, whose
+        `body` holds the part that arrived. Then call `log_in()` once to find out whether the old password still works.
+        If it does not, Verizon's support must set a new password.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/reset-connectivity-management-password.html
         """
-        engine = self._engine
-        engine.check_usable()
+        self._engine.check_usable()
         if on_new_password is not None and not callable(on_new_password):
             raise ConfigurationError("on_new_password must be a function or coroutine function that takes the password")
-        if engine.reset is not None:
-            raise SessionMisused("another reset_password of this session is under way: wait for its password")
-        task = engine.reset = asyncio.get_running_loop().create_task(self._reset_password(on_new_password))
-        try:
-            await outlast(task)
-        except asyncio.CancelledError:
-            if not task.cancelled() and (lost := task.exception()) is not None:
-                _log.error("the password reset went on after its caller was cancelled, and failed: %s", lost)
-            raise
-        finally:
-            engine.reset = None
-        return task.result()
-
-    async def _reset_password(self, on_new_password: Callable[[Secret], Awaitable[None] | None] | None) -> Secret:
-        engine, old = self._engine, self._engine.credentials
-        patient = attrs.evolve(self._caller.limits, answer=_RESET_WITHIN)
-        management = self._management(_NO_RETRY, patient)
-        # Nobody else logs in meanwhile: the platform may have changed the password already, and would count a refusal.
-        async with AsyncExitStack() as others:
-            async with engine.session.exclusive():
-                # In this order: who has a token fetched for this session waits for those of others.
-                await others.enter_async_context(engine.store.exclusive())
-                password = await management.reset_password(old)
-                engine.known = old.with_password(password)
-            try:
-                async with asyncio.timeout(_RESET_WITHIN):
-                    if on_new_password is not None and inspect.isawaitable(kept := on_new_password(password)):
-                        await kept
-            except BaseException as error:
-                error.add_note(
-                    "thingspace_async: the password HAS been changed and the old one is dead; "
-                    "the new one is session.credentials.password: store it before you leave the session"
-                )
-                raise
-            finally:
-                await management.changed_password(old, engine.credentials)
-        return password
-
-    def _management(self, policy: RetryPolicy, limits: Limits | None = None) -> SessionManagement:
-        # Loaded here like the products: a session that is built at import time should cost no more than it must.
-        from thingspace_async.session_management.calls import SessionManagement
-
-        return SessionManagement(Caller(self._engine, limits or self._caller.limits, policy))
+        return await self._engine.login.reset_password(on_new_password)
 
     @property
     def credentials(self) -> Credentials:
-        """What the session logs in with, a password included that was reset meanwhile."""
-        return self._engine.credentials
+        """Current credentials. After a reset, they have the new password."""
+        return self._engine.login.credentials
 
     async def revoke_oauth_token(self) -> None:
-        """Make the platform forget the OAuth token, for every process that uses the same key.
-
-        The next call gets another one.
+        """Revoke the OAuth token, for every process that uses the same key. The next call fetches a new one.
 
         https://thingspace.verizon.com/documentation/apis/connectivity-management/getting-started/getting-credentials.html
         """
-        engine = self._engine
-        engine.check_usable()
-        token = await engine.oauth.get()
-        await self._management(self._caller.policy).revoke_oauth_token(token)
-        engine.oauth.reject(token)
+        self._engine.check_usable()
+        await self._engine.login.revoke_oauth_token()
 
     # Calls
 
-    def with_options(self, *, timeout: float | None = None, retries: int | None = None) -> Self:
-        """Return a light clone with other limits for its calls; tokens and connections are shared.
+    def with_options(
+        self, *, timeout: float | None = None, deadline: float | None = None, retries: int | None = None
+    ) -> Self:
+        """Return a light clone with other limits for its calls. It shares tokens and connections.
 
-        `timeout` in seconds bounds each exchange, `retries` counts the tries after the first.
+        `timeout` limits each exchange and `deadline` each whole call, both in seconds. `retries` is the number of tries
+        after the first. Logins keep the limits of the session, because several calls may wait for them.
         """
         caller = self._caller
         limits, policy = caller.limits, caller.policy
@@ -400,9 +280,10 @@ class Session:
             limits = attrs.evolve(limits, answer=_positive("timeout", timeout))
         if retries is not None:
             policy = attrs.evolve(policy, retries=_whole("retries", retries, least=0))
+        within = caller.deadline if deadline is None else _positive("deadline", deadline)
         clone = object.__new__(type(self))
         clone._engine = self._engine
-        clone._caller = Caller(self._engine, limits, policy)
+        clone._caller = Caller(self._engine, limits, policy, within)
         return clone
 
     async def request(
@@ -411,26 +292,39 @@ class Session:
         path: str,
         *,
         json: object = None,
-        query: Mapping[str, str] | None = None,
+        content: bytes | str | None = None,
+        query: Query | None = None,
+        headers: Mapping[str, str] | None = None,
+        server: Server = "thingspace",
         repeatable: bool = False,
     ) -> Response:
-        """Send a call that this package has no method for, with the same tokens, retries and errors.
+        """Send a request for which this package has no method, with the same tokens, retries and errors.
 
-        `path` begins below `/api`, as in `/m2m/v1/accounts/0000123456-00001`, its values percent-encoded. `json` is a
-        model or anything else that JSON can hold. Say `repeatable=True` where a second sending does no harm: only then
-        is it sent again after a lost answer.
+        `path` is relative to the base URL of the server, such as `/m2m/v1/accounts/0000123456-00001`. The base URL ends
+        in `/api` unless `server` names another server. Percent-encode values in the path. The body is `json`, a model
+        or any value that can be written as JSON, or `content` with its Content-Type in `headers`. Pass
+        `repeatable=True` if sending the request twice does no harm: it is then sent again if its answer is lost.
         """
-        engine = self._engine
-        engine.check_usable()
+        self._engine.check_usable()
+        from thingspace_async._core.exchange import Response
+
         if method not in get_args(Method):
             raise InvalidRequest(f"request: the method must be one of {', '.join(get_args(Method))}")
-        checked = _checked_path(path)
-        if query is not None and not _is_texts(query):
-            raise InvalidRequest("request: query must map names to texts")
+        if server not in get_args(Server):
+            raise InvalidRequest(f"request: server must be one of {', '.join(get_args(Server))}")
+        if json is not None and content is not None:
+            raise InvalidRequest("request: give either json or content")
+        if content is not None and not isinstance(content, bytes | str):
+            raise InvalidRequest(f"request: content must be bytes or a str, not {type(content).__name__}")
+        checked = _checked_path(path, self._engine.environment.bases.get(server, ""))
+        if query is not None and not _is_query(query):
+            raise InvalidRequest("request: query must map names to strings, or to lists or mappings of strings")
         name = f"{method} {checked.partition('?')[0]}"
-        operation = Operation(name, method, checked, NoneType, NoneType, repeatable=repeatable)
-        wire = self._caller.wire(operation, None if json is None else _codec.dump(json), query=query)
-        answer, _ = await engine.perform(wire, engine.tokens, self._caller.policy, repeatable=repeatable)
+        operation = Operation(name, method, checked, NoneType, NoneType, repeatable=repeatable, server=server)
+        data = content.encode() if isinstance(content, str) else content
+        if json is not None:
+            data = codec.dump(json)
+        answer, _ = await self._caller.send(operation, data, query=query, headers=headers)
         return Response(status=answer.status, headers=answer.headers, body=answer.body)
 
     def listen(
@@ -442,104 +336,248 @@ class Session:
         services: Iterable[CallbackService | str] | None = None,
         replace: bool = False,
         restore: bool = False,
+        signature_header: str = "X-Signature",
     ) -> AbstractAsyncContextManager[Outcomes]:
-        """Register a receiver for what requests come to, with credentials that it makes up, and await their outcomes.
+        """Register a receiver for the results of requests, and give access to their outcomes.
 
             async with Session(credentials) as session, session.listen(account, receiver, base_url=url) as outcomes:
                 accepted = await session.devices.activate(request)
-                async for outcome in outcomes.of(accepted, devices=request.devices):
+                async for outcome in outcomes.of(accepted):
                     print(outcome.device, outcome.status, outcome.fault)
 
-        `base_url` is where the platform reaches the receiver, which your application serves. `services` are all that
-        tell of this package's requests unless some are named; they bring the SMS messages of devices, too, which then
-        no longer wait for `session.sms.queued`. A listener at the same URL is taken over with its credentials, so that
-        processes may share it. One at another URL raises ListenersTaken, or goes with `replace`.
+        `base_url` is the public URL of the receiver. Your application or another process serves it. All processes that
+        share the receiver's inbox use the same username and password, which the inbox keeps. By default, `services` are
+        all services that report on requests of this package. They also deliver SMS messages from devices, which then no
+        longer wait for `session.sms.queued`. `LocationService.LOCATION`, `LocationService.DEVICE_LOCATION` and
+        `DiagnosticsCallbackService.DIAGNOSTICS` are services, too. The inbox keeps the secrets that sign their
+        messages, and `signature_header` names the header of the signatures: its name is not documented.
 
-        What is registered stays so on leaving, for late messages, unless `restore` puts back what was there; if that
-        fails, it is ListenersLeft, or a note on the body's own error. If registering fails, all is put back. Raises
-        InvalidRequest for a URL that the platform would not take.
+        If the same URL is registered already, the listener stays with its credentials. If another URL is registered,
+        ListenersTaken is raised, unless `replace` is true. Raises InvalidRequest for a URL that the platform would
+        refuse. If registering fails, the former listeners are restored.
+
+        When the block ends, the listeners stay registered: other processes may use them, and the platform drops
+        messages without a listener. Pass `restore=True` in a program whose URL stops working when it ends: the former
+        listeners are then restored, or the new ones deregistered. If that fails, ListenersLeft is raised, or added as a
+        note to the error of the block.
         """
         from thingspace_async.callbacks.listening import Listening
 
         return Listening(
-            self.callbacks,
-            account_name,
+            lambda room: self._registrar(room, account_name),
             receiver,
             base_url=base_url,
             services=services,
             replace=replace,
             restore=restore,
+            signature_header=signature_header,
         )
 
-    # Products, each loaded when it is first used
+    def _registrar(self, room: str, account_name: str) -> Registrar:
+        """Return the listeners of an account at the API of a room."""
+        match room:
+            case "diagnostics":
+                from thingspace_async.diagnostics.registrar import DiagnosticsRegistrar
+
+                return DiagnosticsRegistrar(self.diagnostics.callbacks, account_name)
+            case "hyper_precise":
+                from thingspace_async.hyper_precise.registrar import HyperPreciseRegistrar
+
+                return HyperPreciseRegistrar(self.hyper_precise.callbacks, account_name)
+            case "location":
+                from thingspace_async.location.registrar import LocationRegistrar
+
+                return LocationRegistrar(self.location.callbacks, account_name)
+            case "software" | "software.v2":
+                from thingspace_async.software.registrars import UrlRegistrar
+
+                version = self.software if room == "software" else self.software.v2
+                service = "FotaV3" if room == "software" else "FotaV2"
+                return UrlRegistrar(version.callbacks, account_name, service)
+            case "software.v1":
+                from thingspace_async.software.registrars import Version1Registrar
+
+                return Version1Registrar(self.software.v1.callbacks, account_name)
+            case _:
+                from thingspace_async.callbacks.registrar import CallbackRegistrar
+
+                return CallbackRegistrar(self.callbacks, account_name)
+
+    # Rooms, each imported at its first use
 
     @cached_property
     def accounts(self) -> Accounts:
-        """Accounts, their service plans, leads, custom states and pending requests."""
+        """Accounts: features, service plans, leads, custom states and pending requests of an account."""
         from thingspace_async.accounts.calls import Accounts
 
         return Accounts(self._caller)
 
     @cached_property
+    def billing(self) -> Billing:
+        """Aggregated billing of location and software services, and triggers on their usage."""
+        from thingspace_async.billing.calls import Billing
+
+        return Billing(self._caller)
+
+    @cached_property
     def callbacks(self) -> Callbacks:
-        """Where the platform sends the results that arrive later."""
+        """Callback listeners: the URLs that receive results later."""
         from thingspace_async.callbacks.calls import Callbacks
 
         return Callbacks(self._caller)
 
     @cached_property
+    def cloud_connector(self) -> CloudConnector:
+        """Cloud Connector: events of devices, streamed to a server of yours, to AWS or to Azure, and earlier ones."""
+        from thingspace_async.cloud_connector.calls import CloudConnector
+
+        return CloudConnector(self._caller)
+
+    @cached_property
     def devices(self) -> Devices:
-        """The devices of an account."""
+        """Devices: inventory, service, usage and history."""
         from thingspace_async.devices.calls import Devices
 
         return Devices(self._caller)
 
     @cached_property
+    def diagnostics(self) -> Diagnostics:
+        """Device Diagnostics: observations of a device's radio, their history, and restarts of its modem."""
+        from thingspace_async.diagnostics.calls import Diagnostics
+
+        return Diagnostics(self._caller)
+
+    @cached_property
     def esim(self) -> Esim:
-        """The profiles of eSIM devices."""
+        """Devices with an eSIM, and its profiles."""
         from thingspace_async.esim.calls import Esim
 
         return Esim(self._caller)
 
     @cached_property
     def groups(self) -> Groups:
-        """The groups that an account's devices are in."""
+        """Groups of an account's devices."""
         from thingspace_async.groups.calls import Groups
 
         return Groups(self._caller)
 
     @cached_property
+    def hyper_precise(self) -> HyperPrecise:
+        """Hyper precise location: corrections of satellite positions for devices, their credentials and usage."""
+        from thingspace_async.hyper_precise.calls import HyperPrecise
+
+        return HyperPrecise(self._caller)
+
+    @cached_property
+    def intelligence(self) -> Intelligence:
+        """ThingSpace Intelligence: anomalies of usage, the network at places, and scores of devices."""
+        from thingspace_async.intelligence.calls import Intelligence
+
+        return Intelligence(self._caller)
+
+    @cached_property
+    def location(self) -> Locations:
+        """Where devices are: locations, reports, consents and exclusions."""
+        from thingspace_async.location.calls import Locations
+
+        return Locations(self._caller)
+
+    @cached_property
+    def nidd(self) -> Nidd:
+        """Non-IP Data Delivery: small messages to NB-IoT devices without an IP connection."""
+        from thingspace_async.nidd.calls import Nidd
+
+        return Nidd(self._caller)
+
+    @cached_property
+    def private_network(self) -> PrivateNetwork:
+        """Private wireless networks: devices in them, their profiles, and the network's performance."""
+        from thingspace_async.private_network.calls import PrivateNetwork
+
+        return PrivateNetwork(self._caller)
+
+    @cached_property
+    def qos(self) -> Qos:
+        """Quality of Service: a better network service for chosen data flows of devices."""
+        from thingspace_async.qos.calls import Qos
+
+        return Qos(self._caller)
+
+    @cached_property
     def reachability(self) -> Reachability:
-        """Whether devices can be reached, and word when they can be."""
+        """Reachability: monitor whether devices can be reached by data or SMS."""
         from thingspace_async.reachability.calls import Reachability
 
         return Reachability(self._caller)
 
     @cached_property
+    def sensor_insights(self) -> SensorInsights:
+        """Sensor Insights: gateways and LoRaWAN sensors, their readings, rules and alerts."""
+        from thingspace_async.sensor_insights.calls import SensorInsights
+
+        return SensorInsights(self._caller)
+
+    @cached_property
+    def sim_secure(self) -> SimSecure:
+        """SIM-Secure for IoT: licenses that bind SIMs to their devices."""
+        from thingspace_async.sim_secure.calls import SimSecure
+
+        return SimSecure(self._caller)
+
+    @cached_property
     def sms(self) -> Sms:
-        """Text messages to devices and from them."""
+        """Text messages to and from devices."""
         from thingspace_async.sms.calls import Sms
 
         return Sms(self._caller)
 
+    @cached_property
+    def software(self) -> Software:
+        """Software management: upgrades of firmware and software. Its `v2` and `v1` are for other devices."""
+        from thingspace_async.software.calls import Software
 
-def _checked_path(path: str) -> str:
+        return Software(self._caller)
+
+    @cached_property
+    def triggers(self) -> Triggers:
+        """Triggers: alerts about usage, anomalies and promotions, by email, SMS or callback."""
+        from thingspace_async.triggers.calls import Triggers
+
+        return Triggers(self._caller)
+
+    @cached_property
+    def v2x(self) -> V2x:
+        """V2X: clients of Edge Transportation Exchange, their certificates and connections, and maps."""
+        from thingspace_async.v2x.calls import V2x
+
+        return V2x(self._caller)
+
+
+def _checked_path(path: str, base: str) -> str:
     if not isinstance(path, str):
         raise InvalidRequest(f"request: the path must be a str, not {type(path).__name__}")
     plain = path.partition("?")[0]
     if not path.startswith("/") or path.startswith("//"):
         raise InvalidRequest("request: the path must begin with one slash, as in /m2m/v1/...")
-    if path.startswith("/api/"):
-        raise InvalidRequest("request: the path begins below /api, as in /m2m/v1/...: leave /api out")
+    if path.startswith("/api/") and urlsplit(base).path.startswith("/api"):
+        raise InvalidRequest("request: leave /api out of the path: it must begin as in /m2m/v1/...")
     if not path.isprintable() or not path.isascii() or " " in path or "#" in path:
-        raise InvalidRequest("request: percent-encode spaces, control characters, # and what is not ASCII in the path")
+        raise InvalidRequest("request: percent-encode spaces, control characters, # and non-ASCII letters in the path")
     if {".", ".."} & set(unquote(plain).replace("\\", "/").split("/")):
-        raise InvalidRequest("request: the path must hold no `.` or `..` segment")
+        raise InvalidRequest("request: the path must not have a `.` or `..` segment")
     return path
 
 
-def _is_texts(query: object) -> bool:
-    return isinstance(query, Mapping) and all(isinstance(text, str) for pair in query.items() for text in pair)
+def _is_query(query: object) -> bool:
+    return isinstance(query, Mapping) and all(
+        isinstance(name, str) and (isinstance(value, str) or _holds_strings(value)) for name, value in query.items()
+    )
+
+
+def _holds_strings(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return all(isinstance(text, str) for pair in value.items() for text in pair)
+    return isinstance(value, list | tuple) and all(isinstance(text, str) for text in value)
 
 
 def _positive(name: str, value: float) -> float:
@@ -550,7 +588,7 @@ def _positive(name: str, value: float) -> float:
 
 def _whole(name: str, value: int, *, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigurationError(f"{name} must be a whole number from {least}, not {value!r}")
+        raise ConfigurationError(f"{name} must be a whole number of at least {least}, not {value!r}")
     return value
 
 
@@ -560,6 +598,6 @@ def _checked_proxy(proxy: str) -> str:
         sound = isinstance(proxy, str) and parts.scheme in ("http", "https") and bool(parts.hostname)
     except (ValueError, AttributeError):
         sound = False
-    if not sound:  # Not shown: it may hold a password.
+    if not sound:  # The error does not show it, because it may hold a password.
         raise ConfigurationError("proxy must be a URL such as http://host:3128")
     return proxy

@@ -1,49 +1,49 @@
 """Every error that this package raises.
 
     ThingSpaceError
-    ├── ConfigurationError      credentials, environment or options that cannot work
-    ├── InvalidRequest          an argument that cannot be sent; nothing was (also a ValueError)
-    ├── MessageUnreadable       what came to a listener is no message (also a ValueError)
-    ├── InboxUnavailable        an inbox that is closed, or whose file cannot be used
+    ├── ConfigurationError      credentials, environment or options are invalid
+    ├── InvalidRequest          an argument is invalid; nothing was sent (also a ValueError)
+    ├── MessageUnreadable       a message is invalid, or of an unexpected class (also a ValueError)
+    ├── InboxUnavailable        an inbox is closed, or its file cannot be used
+    │   ├── InboxUnusable       waiting does not help: its settings or its contents must be corrected
+    │   └── RunLost             an inbox lost confirmed changes of a fleet run
     ├── SessionMisused          opened twice, or used from another event loop
     │   └── SessionClosed       used before it was opened or after it was closed
-    ├── StoreUnavailable        what sessions share cannot be reached; nothing was sent
-    ├── RequestNotSent          nothing reached the platform: safe to repeat
-    ├── AnswerLost              sent, outcome unknown
-    │   └── AnswerTimedOut
-    ├── AnswerUnreadable        answered, but not as documented
-    ├── RequestPending          the time was over, and the platform still at work on a request
-    ├── OutcomesMissing         the time was over, and devices had no outcome: it has those that came, too
-    ├── DeviceFailed            the platform failed at a request for one device
-    ├── ListenersTaken          a service's messages go to another URL; nothing was changed
-    ├── ListenersLeft           listeners are not as they were before
-    └── ApiError                the platform said no
-        ├── BadRequest          400 and the other 4xx
-        │   └── StatusNotOffered    the request is not of the few whose status can be asked for
-        ├── Unauthorized        401
-        │   └── LoginRefused    wrong username or password, or a locked user
-        ├── Forbidden           403
-        ├── NotFound            404, or a device that is not there
-        ├── Conflict            409
-        ├── RateLimited         429, or the gateway's throttling codes
-        └── ServerFault         5xx
+    ├── StoreUnavailable        the shared store is unreachable; nothing was sent
+    ├── RequestPending          the time limit passed while the platform was working on the request
+    ├── OutcomesMissing         the time limit passed before all messages of a request had arrived
+    ├── DeviceFailed            the request failed for one device
+    ├── RequestFailed           a message reports that the whole request failed
+    ├── ListenersTaken          another URL is registered for a callback service; nothing was changed
+    ├── ListenersLeft           the former listeners could not be restored
+    ├── LicensesMissing         devices to upgrade remain without a license; nothing was scheduled
+    ├── SecretNotKept           `keep` did not store a new password or key; the error has it
+    ├── SensorNotOnboarded      the platform reports that the onboarding of a sensor failed
+    ├── StreamTaken             events are streamed to another target; nothing was changed
+    └── CallError               one call failed; `operation` and `tries` say which and how often it was tried
+        ├── RequestNotSent          nothing reached the platform: safe to repeat
+        ├── AnswerLost              the request was sent; its outcome is unknown
+        │   └── AnswerTimedOut      the answer was not complete within the time limit
+        ├── AnswerUnreadable        the answer is not as documented
+        └── ApiError                the platform answered with an error
+            ├── BadRequest          400 and the other 4xx
+            │   └── StatusNotOffered    the platform reports no status for this kind of request
+            ├── Unauthorized        401
+            │   └── LoginRefused    wrong username or password
+            │       └── UserLocked  only Verizon's support can unlock the user
+            ├── Forbidden           403
+            ├── NotFound            404, or a device that the user cannot see
+            ├── Conflict            409
+            ├── RateLimited         429, or the gateway's throttling codes
+            └── ServerFault         5xx, 408 and 499; the outcome is unknown
 
-All of them pickle and copy. A raw body may hold a token, so `body` is shown by no repr and enters no pickle.
+All errors can be pickled and copied. `body` and `secret` may hold secrets, so reprs and pickles leave them out.
 """
 
 from __future__ import annotations
 
-import email.utils
-import time
-from collections.abc import Callable, Mapping
-from datetime import UTC
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
-
-import orjson
-
-if TYPE_CHECKING:
-    from thingspace_async._types import DeviceIds
-    from thingspace_async.callbacks.outcomes import Outcome
+from collections.abc import Mapping
+from typing import Any, Self
 
 __all__ = [
     "AnswerLost",
@@ -51,12 +51,15 @@ __all__ = [
     "AnswerUnreadable",
     "ApiError",
     "BadRequest",
+    "CallError",
     "ConfigurationError",
     "Conflict",
     "DeviceFailed",
     "Forbidden",
     "InboxUnavailable",
+    "InboxUnusable",
     "InvalidRequest",
+    "LicensesMissing",
     "ListenersLeft",
     "ListenersTaken",
     "LoginRefused",
@@ -64,29 +67,36 @@ __all__ = [
     "NotFound",
     "OutcomesMissing",
     "RateLimited",
+    "RequestFailed",
     "RequestNotSent",
     "RequestPending",
+    "RunLost",
+    "SecretNotKept",
+    "SensorNotOnboarded",
     "ServerFault",
     "SessionClosed",
     "SessionMisused",
     "StatusNotOffered",
     "StoreUnavailable",
+    "StreamTaken",
     "ThingSpaceError",
     "Unauthorized",
+    "UserLocked",
 ]
 
 
 class ThingSpaceError(Exception):
-    """Root of all errors of this package; raised only as one of its subclasses."""
+    """Base of all errors of this package. Only its subclasses are raised."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exception's own __reduce__ calls the class with `args`, which fails for keyword-only arguments.
-        state = {name: value for name, value in self.__dict__.items() if name != "body"}
+        state = {name: value for name, value in self.__dict__.items() if name not in ("body", "secret")}
         return _restore, (type(self), self.args, state)
 
     def __copy__(self) -> Self:
         twin = type(self).__new__(type(self), *self.args)
         twin.__dict__.update(self.__dict__)
+        twin.__cause__ = self.__cause__
         return twin
 
     def __deepcopy__(self, memo: object) -> Self:
@@ -101,75 +111,93 @@ def _restore(cls: type[ThingSpaceError], args: tuple[object, ...], state: dict[s
 
 
 class ConfigurationError(ThingSpaceError):
-    """Credentials, an environment or an option cannot work; nothing was sent."""
+    """Credentials, an environment or an option are invalid; nothing was sent."""
 
 
 class InvalidRequest(ThingSpaceError, ValueError):
-    """An argument cannot be sent as it is; nothing was sent, and repeating it unchanged will not help."""
+    """An argument is invalid; nothing was sent."""
 
 
 class MessageUnreadable(ThingSpaceError, ValueError):
-    """What came to a listener is no message of the platform: it is no JSON object, or nested too deeply."""
+    """A message is not a JSON object, is nested too deeply, or is not of the class that the caller waits for."""
 
 
 class InboxUnavailable(ThingSpaceError):
-    """An inbox is not open, or its file cannot be read or written; what was asked of it was not done.
+    """An inbox is not open, or its file cannot be read or written; the operation was not carried out.
 
-    The text says what happened and what to do. A message that could not be stored is not answered with success, so that
-    the platform sends it again.
+    The text says what happened and what to do. If a message cannot be stored, the receiver answers with an error, and
+    the platform sends the message again.
+    """
+
+
+class InboxUnusable(InboxUnavailable):
+    """The inbox cannot be used until its settings or its contents are corrected: waiting does not help.
+
+    For example, its server refuses the password, or its file belongs to another program.
+    """
+
+
+class RunLost(InboxUnavailable):
+    """The inbox has lost confirmed changes of a fleet run, so it is unknown which requests were sent.
+
+    The inbox was restored from a backup, or a lagging replica took over. The run sends nothing more, and has written
+    the batches of this process back. Find out what other processes sent before you continue the run.
     """
 
 
 class SessionMisused(ThingSpaceError):
-    """The session was opened twice, or used from another event loop than the one that opened it."""
+    """The session was opened twice, or used from another event loop than its own."""
 
 
 class SessionClosed(SessionMisused):
-    """The session was used before it was opened or after it was closed."""
+    """The session was not open, or was closed during the call."""
+
+    sent: bool = False
+    """Whether the request may have reached the platform before the session was closed."""
 
 
 class StoreUnavailable(ThingSpaceError):
-    """What sessions share cannot be reached, and going on without it was not allowed; nothing was sent.
+    """The shared store cannot be reached; nothing was sent.
 
-    Raised where the store was made with `on_store_failure="raise"`. Try again once it can be reached.
+    Raised if the store was made with `on_store_failure="raise"`. Try again when the store can be reached.
     """
 
 
-class _CallError(ThingSpaceError):
-    """What the errors of one call share."""
+class CallError(ThingSpaceError):
+    """A call failed. The subclasses say how."""
 
     body: bytes | None = None
-    """The raw answer, as far as it was kept; it may hold a secret, so it is in no repr and no pickle."""
+    """The raw answer, or a part of it. It may hold a secret, so reprs and pickles leave it out."""
 
     def __init__(self, message: str, *, operation: str, tries: int = 1, body: bytes | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.operation = operation
-        """Name of the call, as in `devices.list`."""
+        """Name of the call, such as `devices.list`."""
         self.tries = tries
-        """How often the request was sent, or tried to be sent, this time included."""
+        """Number of tries to send the request, including the last one."""
         self.body = body
 
     def __str__(self) -> str:
         return f"{self.operation}: {self.message}"
 
 
-class RequestNotSent(_CallError):
-    """No connection came about, so the platform never saw the request: it is safe to repeat it."""
+class RequestNotSent(CallError):
+    """The request never reached the platform: it is safe to repeat it."""
 
 
-class AnswerLost(_CallError):
-    """The request was sent and its answer was lost: whether the platform carried it out is unknown.
+class AnswerLost(CallError):
+    """The request was sent, but its answer was lost. The platform may have carried the request out.
 
     Find out before you repeat a call that changes or bills something.
     """
 
 
 class AnswerTimedOut(AnswerLost):
-    """The answer was not complete when the time for it was over."""
+    """The answer was not complete within the time limit."""
 
 
-class AnswerUnreadable(_CallError):
+class AnswerUnreadable(CallError):
     """The platform answered, but not as documented; the call has probably been carried out."""
 
     def __init__(
@@ -184,7 +212,7 @@ class AnswerUnreadable(_CallError):
     ) -> None:
         super().__init__(message, operation=operation, tries=tries, body=body)
         self.path = path
-        """Where in the answer, as in `devices[499].deviceIds[0].id`; None when the whole of it is at fault."""
+        """Place in the answer, such as `devices[499].deviceIds[0].id`. None if the whole answer is unreadable."""
         self.status = status
 
     def __str__(self) -> str:
@@ -193,49 +221,114 @@ class AnswerUnreadable(_CallError):
 
 
 class RequestPending(ThingSpaceError):
-    """The time was over, and the platform still at work on the request; to go on waiting does no harm."""
+    """The time limit passed while the platform was working on the request. Waiting again does no harm."""
 
 
 class OutcomesMissing(ThingSpaceError):
-    """The time was over, and not all devices of a request had an outcome; to wait for them again does no harm."""
+    """The time limit passed before all devices of a request had an outcome, or before its message arrived.
+
+    Waiting again does no harm.
+    """
 
     def __init__(
-        self, message: str, *, outcomes: tuple[Outcome, ...] = (), missing: tuple[DeviceIds, ...] = ()
+        self,
+        message: str,
+        *,
+        outcomes: tuple[Any, ...] = (),
+        missing: tuple[Any, ...] = (),
+        unmatched: tuple[Any, ...] = (),
     ) -> None:
         super().__init__(message)
         self.outcomes = outcomes
-        """All that came, in the order in which they did."""
+        """Outcomes in the order of arrival, if `all` raised this error. A walk has yielded them already."""
         self.missing = missing
-        """The devices without an outcome; empty where only their number was given."""
+        """Devices without an outcome. Empty if only the number of devices was given."""
+        self.unmatched = unmatched
+        """Outcomes that belong to none of the request's devices."""
 
 
 class DeviceFailed(ThingSpaceError):
-    """The platform failed at a request for one of its devices, or refused it."""
+    """A request failed for one of its devices."""
 
-    def __init__(self, message: str, *, outcome: Outcome) -> None:
+    def __init__(self, message: str, *, outcome: Any) -> None:
         super().__init__(message)
         self.outcome = outcome
 
 
+class RequestFailed(ThingSpaceError):
+    """The platform accepted a request, and reported later that it failed as a whole."""
+
+    def __init__(self, message: str, *, received: Any) -> None:
+        super().__init__(message)
+        self.received = received
+        """The stored message, with its `fault`."""
+
+
 class ListenersTaken(ThingSpaceError):
-    """The messages of a service go to another URL, and nobody said to replace it; nothing was changed."""
+    """Another URL is registered for a callback service, and `replace` does not allow replacing it.
+
+    Nothing was changed.
+    """
 
     def __init__(self, message: str, *, urls: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.urls: Mapping[str, str] = urls or {}
-        """By service, where its messages go; without what may be secret in a URL, user, password and query."""
+        """Registered URL of each service, without user, password and query, which may be secret."""
 
 
 class ListenersLeft(ThingSpaceError):
-    """Listeners could not be put back as they were before: see `session.callbacks.list`."""
+    """The former listeners could not be restored: see `session.callbacks.list`."""
 
     def __init__(self, message: str, *, services: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.services = services
 
 
-class ApiError(_CallError):
-    """The platform refused the request or failed at it."""
+class LicensesMissing(ThingSpaceError):
+    """Devices of an upgrade remain without a license. The campaign was not scheduled."""
+
+    def __init__(self, message: str, *, devices: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.devices = devices
+        """Their IMEIs."""
+
+
+class SecretNotKept(ThingSpaceError):
+    """The platform has made a new password or key, and `keep` did not store it.
+
+    Store `secret` now: the platform may never show it again. The error of `keep` is the cause.
+    """
+
+    secret: Any = None
+    """What `keep` was called with. Reprs and pickles leave it out."""
+
+    def __init__(self, message: str, *, secret: Any = None) -> None:
+        super().__init__(message)
+        self.secret = secret
+
+
+class SensorNotOnboarded(ThingSpaceError):
+    """The platform accepted the onboarding of a sensor, and reported later that it failed."""
+
+    def __init__(self, message: str, *, event: Any) -> None:
+        super().__init__(message)
+        self.event = event
+        """The BoardingEvent that reports the failure."""
+
+
+class StreamTaken(ThingSpaceError):
+    """The account streams events of this kind to another target, or with another filter. Nothing was changed."""
+
+    def __init__(self, message: str, *, subscription_id: str | None = None, target_id: str | None = None) -> None:
+        super().__init__(message)
+        self.subscription_id = subscription_id
+        """The subscription that exists."""
+        self.target_id = target_id
+        """Its target."""
+
+
+class ApiError(CallError):
+    """The platform answered with an error."""
 
     def __init__(
         self,
@@ -254,13 +347,13 @@ class ApiError(_CallError):
         self.code = code
         """The platform's error code, verbatim."""
         self.request_id = request_id
-        """What to quote to Verizon's support, where the answer's headers named one."""
+        """The platform's id of the request, for questions to Verizon's support. None if the answer has none."""
         self.retry_after = retry_after
-        """Seconds that the platform asked to wait."""
+        """Seconds to wait, as requested by the platform."""
 
     @property
     def short_code(self) -> str | None:
-        """`code` without the name of the service, which is what stays the same between services and releases."""
+        """`code` without the name of the service. It is the same for all services and releases."""
         # https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Synchronous_Error_Messages/
         if self.code is None:
             return None
@@ -273,168 +366,49 @@ class ApiError(_CallError):
 
 
 class BadRequest(ApiError):
-    """The platform found the request wrong; `short_code` says why (400 and the other 4xx)."""
+    """The request is wrong; `short_code` says why (400 and the other 4xx)."""
 
 
 class StatusNotOffered(BadRequest):
-    """The platform does not tell the status of this request: it does so for single devices and few calls only."""
+    """The platform reports no status for this kind of request. It does so only for single devices and few calls."""
 
 
 class Unauthorized(ApiError):
-    """A token or key was refused, and renewing it once did not help (401)."""
+    """The platform refused a token or the key, and a new token did not help (401)."""
 
 
 class LoginRefused(Unauthorized):
-    """The platform refused the username or the password; Verizon locks the user at the fifth refusal in a row.
+    """The platform refused the username or the password. Verizon locks the user at the fifth refusal in a row.
 
-    The same password is not sent again by this process until `open(force=True)` or `log_in(force=True)`. The status is
-    0 when log-ins went unanswered so that nothing was sent any more.
+    The guard does not send the same password again. After three refusals of a user it sends no new password either. To
+    override it, pass `force=True` to `open()` or `log_in()`. `status` is 0 if the guard withheld a password that the
+    platform has not refused.
+    """
+
+
+class UserLocked(LoginRefused):
+    """The user is locked after five refused logins. Only Verizon's support can unlock it.
+
+    The platform refuses even the correct password. After the user is unlocked, pass `force=True` to `open()` or
+    `log_in()`.
     """
 
 
 class Forbidden(ApiError):
-    """The user or the key may not do this (403)."""
+    """The user or the key does not have this permission (403)."""
 
 
 class NotFound(ApiError):
-    """No such thing or no such address (404)."""
+    """The resource or the URL does not exist (404), or the user cannot see the device."""
 
 
 class Conflict(ApiError):
-    """The request contradicts the state on the platform (409)."""
+    """The request conflicts with the state on the platform (409)."""
 
 
 class RateLimited(ApiError):
-    """Too many requests; this one was not carried out (429, or a gateway code 9008xx)."""
+    """Too many requests. This request was not carried out (429, or a gateway code 9008xx)."""
 
 
 class ServerFault(ApiError):
-    """The platform failed (5xx); whether it carried the request out is not known."""
-
-
-ApiErrorT = TypeVar("ApiErrorT", bound=ApiError)
-
-
-def retyped(error: ApiError, kind: type[ApiErrorT], message: str) -> ApiErrorT:
-    """Make an error of a more telling class and text out of one, with all that is known of its answer."""
-    return kind(
-        message,
-        operation=error.operation,
-        status=error.status,
-        code=error.code,
-        request_id=error.request_id,
-        retry_after=error.retry_after,
-        tries=error.tries,
-        body=error.body,
-    )
-
-
-_BY_STATUS: Final[Mapping[int, type[ApiError]]] = {
-    401: Unauthorized,
-    403: Forbidden,
-    404: NotFound,
-    409: Conflict,
-    429: RateLimited,
-}
-
-# No page of the platform names its request id header: these are the common ones and WSO2's (ASSUMPTION).
-_REQUEST_IDS: Final = ("X-Request-Id", "X-Correlation-Id", "activityid")
-
-_REDIRECTED: Final = (
-    "answered with a redirect, which is not followed because tokens would travel with it; check the environment's URL"
-)
-
-_UNEXPLAINED: Final[Mapping[type[ApiError], str]] = {
-    ServerFault: "the platform failed and gave no explanation; try again later",
-    RateLimited: "too many requests; make fewer, or try again later",
-}
-
-_LONGEST_MESSAGE: Final = 200
-_LONGEST_BODY: Final = 65_536
-
-
-def request_id(headers: Mapping[str, str]) -> str | None:
-    """Find the id that the platform gave to a request, in the headers of its answer."""
-    return next((headers[name] for name in _REQUEST_IDS if name in headers), None)
-
-
-def api_error(
-    operation: str,
-    status: int,
-    headers: Mapping[str, str],
-    body: bytes,
-    *,
-    tries: int = 1,
-    redact: Callable[[str], str] = str,
-) -> ApiError:
-    """Make the typed error for an answer that is no success; `redact` removes the secrets that its text may echo."""
-    code, message = _read_shape(body)
-    kind = _BY_STATUS.get(status)
-    if kind is None:
-        kind = ServerFault if status >= 500 else BadRequest if status >= 400 else ApiError
-    if code is not None and len(code) == 6 and code.startswith("9008"):
-        kind = RateLimited  # WSO2's throttling comes with any status (protocol.md 6)
-    if 300 <= status < 400:
-        message = _REDIRECTED
-    elif code == "900906":  # The gateway knows no such address.
-        message = f"{message}; check the environment's base URL and the path"
-    return kind(
-        _one_line(redact(message or "")) or _UNEXPLAINED.get(kind, "no explanation given"),
-        operation=operation,
-        status=status,
-        code=None if code is None else _one_line(redact(code)),
-        request_id=request_id(headers),
-        retry_after=_retry_after(headers.get("Retry-After")),
-        tries=tries,
-        body=body[:_LONGEST_BODY],
-    )
-
-
-def _read_shape(body: bytes) -> tuple[str | None, str | None]:
-    """Read code and message from any of the error shapes of the platform's APIs, its gateway, or plain text."""
-    try:
-        shape = orjson.loads(body)
-    except ValueError:
-        return None, body[:_LONGEST_BODY].decode("utf-8", "replace")
-    if not isinstance(shape, dict):
-        return None, None
-    if isinstance(fault := shape.get("fault"), dict):  # WSO2's gateway
-        return _text(fault.get("code")), _join(fault.get("message"), fault.get("description"))
-    if "errorCode" in shape or "errorMessage" in shape:  # connectivity, location, diagnostics, software management
-        return _text(shape.get("errorCode")), _text(shape.get("errorMessage"))
-    if "error" in shape:  # OAuth, and the cloud connector with its `cause`
-        detail = _join(shape.get("error_description"), shape.get("cause"))
-        return _text(shape.get("error")), detail or _text(shape.get("error"))
-    if "responseCode" in shape:  # hyper-precise location
-        return _text(shape.get("responseCode")), _text(shape.get("message"))
-    extra = shape.get("data")  # 5G edge: {"status", "message", "data": {"additionalMessage"}}
-    more = extra.get("additionalMessage") if isinstance(extra, dict) else None
-    return _text(shape.get("status")), _join(shape.get("message"), more)
-
-
-def _text(value: object) -> str | None:
-    return str(value) if isinstance(value, str | int | float) and value != "" else None
-
-
-def _join(*parts: object) -> str | None:
-    return ": ".join(text for part in parts if (text := _text(part))) or None
-
-
-def _one_line(text: str) -> str:
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= _LONGEST_MESSAGE else line[: _LONGEST_MESSAGE - 1] + "…"
-
-
-def _retry_after(value: str | None) -> float | None:
-    if value is None:
-        return None
-    try:
-        return max(0.0, float(int(value)))
-    except (ValueError, OverflowError):
-        pass
-    try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    # `-0000` says UTC without saying where the server stands, and gives no zone.
-    return max(0.0, moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - time.time())
+    """The platform failed (5xx, 408 or 499). It may have carried the request out."""

@@ -1,4 +1,4 @@
-"""A self-signed certificate for 127.0.0.1, made with the standard library alone, so that no tool or key is needed."""
+"""A self-signed certificate for 127.0.0.1, made with the standard library alone."""
 
 from __future__ import annotations
 
@@ -95,14 +95,14 @@ def _pem(label: str, data: bytes) -> str:
 
 @attrs.frozen
 class Identity:
-    """What a server shows, and a client that trusts it."""
+    """A server's certificate, and a client context that trusts it."""
 
     server: ssl.SSLContext
     trusting: ssl.SSLContext
 
 
 def identity(folder: Path, *, days: int = 20) -> Identity:
-    """Make a certificate that is valid for so many more days."""
+    """Make a certificate that is valid for this many more days."""
     key = secrets.randbelow(_N - 1) + 1
     public = b"\x04" + b"".join(value.to_bytes(_SIZE, "big") for value in _times(key, _G))
     private = _der(0x30, _number(1), _der(4, key.to_bytes(_SIZE, "big")), _der(0xA0, _P256))

@@ -1,4 +1,4 @@
-"""What every error of the package has to keep to."""
+"""Checks that every error of the package must pass."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Caught(Generic[E]):
 
 @contextmanager
 def raises(kind: type[E], *secrets: str) -> Iterator[Caught[E]]:
-    """Expect an error of exactly this type, on one line, with none of our secrets anywhere about it."""
+    """Expect an error of exactly this type, on one line, without any of the platform's secrets in it."""
     caught: Caught[E] = Caught()
     try:
         yield caught
@@ -47,14 +47,14 @@ def raises(kind: type[E], *secrets: str) -> Iterator[Caught[E]]:
 
 
 def assert_keeps_secrets(error: BaseException, *secrets: str) -> None:
-    """Search an error, what it is chained to and our frames under it for secrets of the fake platform."""
+    """Assert that an error, its chain and our frames in its traceback hold no secret of the fake platform."""
     hidden = ("hush", *secrets)
-    for place, text in _everything_told(error):
+    for place, text in _everything_shown(error):
         for secret in hidden:
-            assert secret not in text, f"{secret!r} is told by {place}: {text}"
+            assert secret not in text, f"{place} shows {secret!r}: {text}"
 
 
-def _everything_told(error: BaseException) -> Iterator[tuple[str, str]]:
+def _everything_shown(error: BaseException) -> Iterator[tuple[str, str]]:
     for link in _chain(error):
         kind = type(link).__name__
         yield f"str({kind})", str(link)
@@ -83,6 +83,6 @@ def _is_ours(frame: FrameType) -> bool:
 
 def _locals(frame: FrameType) -> Iterator[tuple[str, str]]:
     for name, value in frame.f_locals.items():
-        # As reprlib.repr of a traceback tool would: an object that was never finished may have no repr.
+        # Tools that print tracebacks do the same: a half-initialised object may have no repr.
         with contextlib.suppress(AttributeError):
             yield f"local {name} of {frame.f_code.co_name}", repr(value)

@@ -1,4 +1,4 @@
-"""A platform to talk to, a session with it, and an eye on what is logged."""
+"""A fake platform, a session with it, and a check that no secret is logged."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def _no_secret_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 @pytest.fixture
 async def platform() -> AsyncIterator[Platform]:
-    """A platform whose clients must have hung up when the test ends."""
+    """A platform. All clients must have disconnected when the test ends."""
     async with running(Platform()) as ready:
         yield ready
 
 
 @pytest.fixture
 async def stranger() -> AsyncIterator[Platform]:
-    """Another host, to which nothing may go."""
+    """Another host, which must not receive any request."""
     async with running(Platform()) as ready:
         yield ready
         assert ready.calls == []

@@ -1,6 +1,6 @@
-"""A scriptable ThingSpace: a raw HTTP server of which a test can replace every answer, bytes and all.
+"""A scriptable ThingSpace: a raw HTTP server. A test can replace every answer, down to its bytes.
 
-It shares no code with the package. All its secrets contain `hush`, so that a leak of one is easy to find.
+It shares no code with the package. All its secrets contain `hush`, so that leaks are easy to find.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Call:
     """By lower-case name."""
     body: bytes
     link: int
-    """Which connection it came on."""
+    """The number of the connection that carried it."""
 
     @property
     def json(self) -> Any:
@@ -93,7 +93,7 @@ class Link:
                 pass
 
     async def next_call(self) -> Call | None:
-        """Read a request; None when the client has hung up."""
+        """Read a request. Return None if the client has disconnected."""
         try:
             head = await self.reader.readuntil(b"\r\n\r\n")
             first, *lines = head.decode("latin-1").split("\r\n")
@@ -112,7 +112,7 @@ Answer = Callable[[Call, Link], Awaitable[None]]
 
 
 def head(status: int, length: int | None, headers: Mapping[str, str]) -> bytes:
-    """Return the first part of an answer, up to its body."""
+    """Return the status line and headers of an answer."""
     lines = [f"HTTP/1.1 {status} Whatever", *(f"{name}: {value}" for name, value in headers.items())]
     if length is not None:
         lines.append(f"Content-Length: {length}")
@@ -120,7 +120,7 @@ def head(status: int, length: int | None, headers: Mapping[str, str]) -> bytes:
 
 
 def answer(status: int = 200, body: object = b"", headers: Mapping[str, str] | None = None) -> Answer:
-    """Answer with bytes as they are, and anything else as JSON."""
+    """Answer with bytes as they are, and with anything else as JSON."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
 
     async def send(call: Call, link: Link) -> None:
@@ -141,12 +141,12 @@ def raw(data: bytes, *, close: bool = True) -> Answer:
 
 
 async def reset(call: Call, link: Link) -> None:
-    """Reset the connection in place of an answer."""
+    """Reset the connection instead of answering."""
     link.reset()
 
 
 async def hang_up(call: Call, link: Link) -> None:
-    """Close the connection in place of an answer."""
+    """Close the connection instead of answering."""
     link.writer.close()
 
 
@@ -156,7 +156,7 @@ async def say_nothing(call: Call, link: Link) -> None:
 
 
 async def drip(call: Call, link: Link) -> None:
-    """Answer with a byte each 0.3 s for ever."""
+    """Send one byte every 0.3 s for ever."""
     await link.send(head(200, 10_000_000, {}))
     with contextlib.suppress(ConnectionError):
         while not link.reader.at_eof():
@@ -165,7 +165,7 @@ async def drip(call: Call, link: Link) -> None:
 
 
 def after(event: asyncio.Event, then: Answer | None = None) -> Answer:
-    """Answer only once an event has happened; `then` in place of the usual answer."""
+    """Answer with `then` once an event is set. Without `then`, the usual answer follows."""
 
     async def send(call: Call, link: Link) -> None:
         closed = asyncio.ensure_future(link.until_closed()) if then is None else None
@@ -181,12 +181,12 @@ def after(event: asyncio.Event, then: Answer | None = None) -> Answer:
 
 
 class Platform:
-    """The server, its one user, and what it has seen."""
+    """The server, its only user, and the requests that it received."""
 
     def __init__(self, ssl: ssl_module.SSLContext | None = None) -> None:
         self._ssl = ssl
         number = next(_numbers)
-        # A user of its own, since refused passwords are remembered by user and port, and ports come back.
+        # A new user for each server: the guard remembers refused passwords by user and port, and ports are reused.
         self.username = f"user-{number}"
         self.password = f"hush-password-{number}"
         self.client_id = f"key-{number}"
@@ -212,18 +212,18 @@ class Platform:
         await self._server.wait_closed()
 
     async def until_alone(self) -> None:
-        """Wait until no client is connected, one second at most."""
+        """Wait up to one second until no client is connected."""
         async with asyncio.timeout(1):
             while self.links:
                 await asyncio.sleep(0.002)
 
     async def until_seen(self, key: str, times: int = 1) -> None:
-        """Wait until a request has arrived so many times."""
+        """Wait until a request has arrived this many times."""
         async with asyncio.timeout(5):
             while self.count(key) < times:
                 await asyncio.sleep(0.001)
 
-    # What a test asks
+    # Reading the state
 
     @property
     def port(self) -> int:
@@ -235,7 +235,7 @@ class Platform:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What may be shown nowhere."""
+        """Strings that must not appear anywhere."""
         return "hush", base64.b64encode(f"{self.client_id}:{self.client_secret}".encode()).decode()
 
     def credentials(self, **changes: Any) -> Credentials:
@@ -243,11 +243,12 @@ class Platform:
         return Credentials(**(ours | changes))
 
     def session(self, *, password: str | None = None, **options: Any) -> Session:
-        """Make a session that is not open yet and does not wait long before it tries again."""
+        """Make a session that is not open yet and retries almost at once."""
         known = self.credentials() if password is None else self.credentials(password=password)
         chosen: dict[str, Any] = {"environment": Environment.at(self.url), "timeout": 5, **options}
         session = Session(known, **chosen)
-        session._caller.policy = attrs.evolve(session._caller.policy, first_delay=0.001)
+        policy = attrs.evolve(session._caller.policy, first_delay=0.001)
+        session._caller.policy = session._engine.login._policy = policy
         return session
 
     def seen(self, key: str) -> list[Call]:
@@ -256,10 +257,10 @@ class Platform:
     def count(self, key: str) -> int:
         return len(self.seen(key))
 
-    # What a test says
+    # Scripting
 
     def on(self, key: str, *answers: Answer) -> None:
-        """Answer the next requests of a kind so; those behind them as usual."""
+        """Answer the next requests of this key with these answers, and later ones as usual."""
         self._scripts[key].extend(answers)
 
     def always(self, key: str, given: Answer) -> None:
@@ -271,7 +272,7 @@ class Platform:
     def expire_bearer(self) -> None:
         self.bearers.clear()
 
-    # What it does
+    # Serving
 
     def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = Link(reader, writer)
@@ -287,7 +288,7 @@ class Platform:
                     await (scripted or self._usual(call))(call, link)
                 except ConnectionError:
                     break
-        except Exception as fault:  # noqa: BLE001 - told by the fixture that stops the server
+        except Exception as fault:  # noqa: BLE001 - `running` reports it
             self.faults.append(fault)
         finally:
             link.writer.close()
@@ -330,7 +331,7 @@ class Platform:
 
 @contextlib.asynccontextmanager
 async def running(platform: Platform) -> AsyncIterator[Platform]:
-    """Run a server, and see that its clients have hung up and nothing went wrong in it."""
+    """Run a server. At the end, check that its clients have disconnected and that it raised nothing."""
     await platform.start()
     try:
         yield platform

@@ -1,4 +1,4 @@
-"""The pool, what a user passes in, proxies, and calls that are cancelled."""
+"""The connection pool, clients and connectors passed in, proxies, and cancelled calls."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from thingspace_async.errors import (
 
 
 async def test_500_calls_share_five_connections(platform: Platform) -> None:
-    asyncio.get_running_loop().set_debug(False)  # It makes each request take 3 ms.
+    asyncio.get_running_loop().set_debug(False)  # Debug mode makes each request take 3 ms.
     async with platform.session(connections=5) as session:
         accounts = await asyncio.gather(*(session.accounts.get(NAME) for _ in range(500)))
     assert {account.account_name for account in accounts} == {NAME}
@@ -50,7 +50,7 @@ async def test_500_calls_share_five_connections(platform: Platform) -> None:
 
 
 async def test_waiting_for_a_connection_is_not_connecting(platform: Platform) -> None:
-    """With aiohttp's own queue, those who wait longer than the time to connect would fail."""
+    """With aiohttp's own queue, calls that wait longer than the connect timeout would fail."""
     gate = asyncio.Event()
     platform.on(ACCOUNT, after(gate, answer(200, {})))
     async with platform.session(connections=1, connect_timeout=0.1) as session:
@@ -60,22 +60,8 @@ async def test_waiting_for_a_connection_is_not_connecting(platform: Platform) ->
         await asyncio.gather(*calls)
 
 
-async def test_a_call_that_gets_no_connection_in_time_was_not_sent(platform: Platform) -> None:
-    async with platform.session(connections=1, retries=0) as session:
-        platform.on(ACCOUNT, say_nothing)
-        first = asyncio.create_task(session.accounts.get(NAME))
-        await platform.until_seen(ACCOUNT)
-        with raises(RequestNotSent) as caught:
-            await session.with_options(timeout=0.1).accounts.get(NAME)
-        assert "stayed busy" in str(caught)
-        assert "connections" in str(caught)
-        first.cancel()
-        await asyncio.wait([first])
-        await session.accounts.get(NAME)
-
-
 @pytest.mark.parametrize("size", [1, 3])
-async def test_a_cancelled_call_gives_its_connection_back(platform: Platform, size: int) -> None:
+async def test_a_cancelled_call_releases_its_connection(platform: Platform, size: int) -> None:
     async with platform.session(connections=size) as session:
         for turn in range(4):
             platform.on(ACCOUNT, *[say_nothing] * size)
@@ -88,7 +74,7 @@ async def test_a_cancelled_call_gives_its_connection_back(platform: Platform, si
         await asyncio.gather(*(session.accounts.get(NAME) for _ in range(size * 3)))
 
 
-async def test_a_call_cancelled_while_its_body_arrives_gives_its_connection_back(platform: Platform) -> None:
+async def test_a_call_cancelled_while_its_body_arrives_releases_its_connection(platform: Platform) -> None:
     async with platform.session(connections=1) as session:
         platform.on(ACCOUNT, raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", close=False))
         call = asyncio.create_task(session.accounts.get(NAME))
@@ -100,7 +86,7 @@ async def test_a_call_cancelled_while_its_body_arrives_gives_its_connection_back
         await session.accounts.get(NAME)
 
 
-async def test_a_failed_call_gives_its_connection_back(platform: Platform) -> None:
+async def test_a_failed_call_releases_its_connection(platform: Platform) -> None:
     async with platform.session(connections=1, retries=0, max_body=1000) as session:
         platform.on(ACCOUNT, answer(200, b"x" * 2000), answer(500), answer(200, b"<html>"), raw(b"junk"))
         for _ in range(4):
@@ -116,7 +102,7 @@ async def test_cookies_are_not_kept(session: Session, platform: Platform) -> Non
     assert "cookie" not in platform.calls[-1].headers
 
 
-# What is passed in
+# Clients and connectors passed in
 
 
 @pytest.fixture
@@ -125,12 +111,12 @@ async def client() -> AsyncIterator[aiohttp.ClientSession]:
         yield ready
 
 
-async def test_traces_of_a_passed_in_client_are_told_of_each_body(platform: Platform) -> None:
-    told: list[bytes] = []
+async def test_traces_of_a_passed_in_client_see_each_body(platform: Platform) -> None:
+    chunks: list[bytes] = []
     traces = aiohttp.TraceConfig()
 
     async def note(_: object, __: object, received: aiohttp.TraceResponseChunkReceivedParams) -> None:
-        told.append(received.chunk)
+        chunks.append(received.chunk)
 
     traces.on_response_chunk_received.append(note)
     async with (
@@ -138,7 +124,7 @@ async def test_traces_of_a_passed_in_client_are_told_of_each_body(platform: Plat
         platform.session(client_session=client) as session,
     ):
         await session.accounts.get(NAME)
-    assert any(NAME.encode() in chunk for chunk in told)
+    assert any(NAME.encode() in chunk for chunk in chunks)
 
 
 async def test_a_client_that_was_passed_in_stays_open(platform: Platform, client: aiohttp.ClientSession) -> None:
@@ -151,7 +137,9 @@ async def test_a_client_that_was_passed_in_stays_open(platform: Platform, client
     await client.close()
 
 
-async def test_a_client_stays_open_when_the_log_in_fails(platform: Platform, client: aiohttp.ClientSession) -> None:
+async def test_a_passed_in_client_stays_open_when_the_login_fails(
+    platform: Platform, client: aiohttp.ClientSession
+) -> None:
     platform.on(LOG_IN, answer(500))
     with pytest.raises(ThingSpaceError):
         await platform.session(client_session=client).open()
@@ -169,13 +157,15 @@ async def test_a_connector_that_was_passed_in_stays_open(platform: Platform) -> 
     await connector.close()
 
 
-async def test_a_client_and_a_connector_are_one_too_many(client: aiohttp.ClientSession) -> None:
+async def test_passing_both_a_client_and_a_connector_is_refused(client: aiohttp.ClientSession) -> None:
     async with aiohttp.TCPConnector() as connector:
         with raises(ConfigurationError):
             Session(Platform().credentials(), client_session=client, connector=connector)
 
 
-async def test_a_client_that_its_owner_closed_is_told(platform: Platform, client: aiohttp.ClientSession) -> None:
+async def test_a_call_on_a_client_closed_by_its_owner_says_so(
+    platform: Platform, client: aiohttp.ClientSession
+) -> None:
     session = await platform.session(client_session=client).open()
     await client.close()
     with raises(SessionClosed):
@@ -183,26 +173,26 @@ async def test_a_client_that_its_owner_closed_is_told(platform: Platform, client
     await session.close()
 
 
-async def test_a_client_that_was_closed_before_is_told(platform: Platform, client: aiohttp.ClientSession) -> None:
+async def test_opening_with_a_closed_client_says_so(platform: Platform, client: aiohttp.ClientSession) -> None:
     await client.close()
     with raises(ConfigurationError) as caught:
         await platform.session(client_session=client).open()
-    assert str(caught) == "client_session is closed already: make another"
+    assert str(caught) == "client_session is closed: make a new one"
     assert platform.calls == []
 
 
-async def test_a_connector_that_was_closed_before_is_told(platform: Platform) -> None:
+async def test_opening_with_a_closed_connector_says_so(platform: Platform) -> None:
     connector = aiohttp.TCPConnector()
     await connector.close()
     with raises(ConfigurationError) as caught:
         await platform.session(connector=connector).open()
-    assert str(caught) == "connector is closed already: make another"
+    assert str(caught) == "connector is closed: make a new one"
     assert platform.calls == []
 
 
 @pytest.mark.parametrize("value", ["aiohttp", 0, object(), aiohttp.ClientSession, {}])
 @pytest.mark.parametrize("name", ["client_session", "connector"])
-async def test_what_is_passed_in_has_to_be_aiohttps(platform: Platform, name: str, value: Any) -> None:
+async def test_only_aiohttp_clients_and_connectors_are_accepted(platform: Platform, name: str, value: Any) -> None:
     with raises(ConfigurationError) as caught:
         await platform.session(**{name: value}).open()
     assert str(caught).startswith(f"{name} must be an aiohttp.")
@@ -210,7 +200,7 @@ async def test_what_is_passed_in_has_to_be_aiohttps(platform: Platform, name: st
 
 
 @pytest.mark.parametrize("name", ["client_session", "connector"])
-async def test_what_belongs_to_another_event_loop_is_told(
+async def test_a_client_of_another_event_loop_is_refused(
     platform: Platform, client: aiohttp.ClientSession, name: str
 ) -> None:
     passed: Any = client if name == "client_session" else client.connector
@@ -225,7 +215,7 @@ async def test_what_belongs_to_another_event_loop_is_told(
 
 
 @pytest.mark.parametrize("error", [RuntimeError("hush"), ValueError("hush")])
-async def test_a_middleware_that_fails_behind_the_answer_leaves_the_outcome_unknown(
+async def test_a_middleware_that_fails_after_the_answer_leaves_the_outcome_unknown(
     platform: Platform, error: Exception
 ) -> None:
     async def fail(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -236,13 +226,13 @@ async def test_a_middleware_that_fails_behind_the_answer_leaves_the_outcome_unkn
     async with aiohttp.ClientSession(middlewares=(fail,)) as client:
         with raises(AnswerLost) as caught:
             await platform.session(client_session=client, retries=0).open()
-    assert f"{type(error).__name__} inside the HTTP client or a middleware" in str(caught)
+    assert f"{type(error).__name__} in the HTTP client or in a middleware" in str(caught)
     assert "unknown" in str(caught)
     assert [call.key for call in platform.calls] == [TOKEN]
 
 
 @pytest.mark.parametrize("header", ["Authorization", "VZ-M2M-Token", "authorization", "Accept"])
-async def test_our_headers_win_over_a_clients_own(platform: Platform, header: str) -> None:
+async def test_our_headers_override_a_clients_own(platform: Platform, header: str) -> None:
     async with (
         aiohttp.ClientSession(headers={header: "mine", "X-Mine": "kept"}) as client,
         platform.session(client_session=client) as session,
@@ -255,14 +245,14 @@ async def test_our_headers_win_over_a_clients_own(platform: Platform, header: st
     assert call.token.startswith("hush-session")
 
 
-async def test_a_clients_own_authorization_is_told_and_nothing_is_sent(platform: Platform) -> None:
+async def test_a_client_with_its_own_authorization_is_refused_and_nothing_is_sent(platform: Platform) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Newer aiohttp wants it as a header.
+        warnings.simplefilter("ignore", DeprecationWarning)  # Newer aiohttp takes it as a header.
         client = aiohttp.ClientSession(auth=aiohttp.BasicAuth("me", "hush-mine"))
     async with client:
         with raises(InvalidRequest) as caught:
             await platform.session(client_session=client).open()
-    assert "Authorization of its own" in str(caught)
+    assert "remove the Authorization" in str(caught)
     assert platform.calls == []
 
 
@@ -281,7 +271,7 @@ async def test_netrc_is_read_only_when_asked_for(
     assert len(platform.calls) == sent
 
 
-async def test_a_client_that_raises_for_errors_changes_nothing(platform: Platform) -> None:
+async def test_raise_for_status_of_a_client_changes_nothing(platform: Platform) -> None:
     async with (
         aiohttp.ClientSession(raise_for_status=True) as client,
         platform.session(client_session=client) as session,
@@ -293,7 +283,7 @@ async def test_a_client_that_raises_for_errors_changes_nothing(platform: Platfor
             await session.accounts.get(NAME)
 
 
-async def test_a_client_that_does_not_decompress_is_refused_by_its_option(platform: Platform) -> None:
+async def test_a_client_that_does_not_decompress_is_refused_and_the_option_is_named(platform: Platform) -> None:
     async with aiohttp.ClientSession(auto_decompress=False) as client:
         with raises(ConfigurationError) as caught:
             await platform.session(client_session=client).open()
@@ -301,7 +291,7 @@ async def test_a_client_that_does_not_decompress_is_refused_by_its_option(platfo
         assert not client.closed
 
 
-async def test_a_clients_own_time_out_does_not_apply(platform: Platform) -> None:
+async def test_a_clients_own_timeout_does_not_apply(platform: Platform) -> None:
     async with (
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.01)) as client,
         platform.session(client_session=client) as session,
@@ -321,7 +311,7 @@ async def _refused_port() -> int:
         return int(reserved.getsockname()[1])
 
 
-async def test_a_proxy_that_cannot_be_reached_is_told(platform: Platform) -> None:
+async def test_an_unreachable_proxy_is_named(platform: Platform) -> None:
     proxy = f"http://me:hush-proxy@127.0.0.1:{await _refused_port()}"
     with raises(RequestNotSent) as caught:
         await platform.session(proxy=proxy, retries=0).open()
@@ -344,7 +334,7 @@ async def test_a_proxy_that_opens_no_tunnel_gets_no_token(platform: Platform) ->
         environment = Environment.at(platform.url.replace("http", "https"))
         with raises(RequestNotSent) as caught:
             await platform.session(proxy=proxy.url, retries=0, environment=environment).open()
-        assert "proxy answered 407" in str(caught)
+        assert "proxy answered with status 407" in str(caught)
         (call,) = proxy.calls
         assert "authorization" not in call.headers
     assert platform.calls == []
@@ -367,7 +357,7 @@ async def test_proxies_of_the_environment_are_used_only_when_asked_for(
 
 
 @pytest.mark.parametrize("proxy", ["", "not a url", "127.0.0.1:1", "http://", "ftp://127.0.0.1", "http://[::1", 5])
-def test_a_proxy_that_is_no_url_is_refused_before_anything_goes_past_it(proxy: Any) -> None:
+def test_a_proxy_that_is_not_a_url_is_refused_before_anything_is_sent(proxy: Any) -> None:
     with raises(ConfigurationError) as caught:
         Session(Platform().credentials(), proxy=proxy)
     assert "proxy" in str(caught)
@@ -376,7 +366,7 @@ def test_a_proxy_that_is_no_url_is_refused_before_anything_goes_past_it(proxy: A
 # Several sessions
 
 
-async def test_sessions_in_several_loops_get_along(platform: Platform) -> None:
+async def test_sessions_in_several_loops_work_side_by_side(platform: Platform) -> None:
     async def one() -> None:
         async with platform.session() as session:
             await session.accounts.get(NAME)
@@ -388,8 +378,8 @@ async def test_sessions_in_several_loops_get_along(platform: Platform) -> None:
 # Without a server
 
 
-async def test_canned_answers_do_for_a_session(canned: aioresponses) -> None:
-    """Holds the mend of aioresponses for newer aiohttp, and shows how to use it."""
+async def test_a_session_works_with_canned_answers(canned: aioresponses) -> None:
+    """Test the fix of aioresponses for newer aiohttp, and show how to use it."""
     base = "http://127.0.0.1:1"
     canned.post(f"{base}/api/ts/v1/oauth2/token", payload={"access_token": "hush-a", "expires_in": 3600})
     canned.post(f"{base}/api/m2m/v1/session/login", payload={"sessionToken": "hush-s"})

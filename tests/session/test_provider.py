@@ -1,4 +1,4 @@
-"""Credentials that are asked for, and may have changed since."""
+"""Credentials from a provider, which may return others later."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 
 from tests.session.checks import raises
 from tests.session.fake import LOG_IN, NAME, TOKEN, Platform
-from thingspace_async import Credentials, Environment, Session, _caller
+from thingspace_async import Credentials, Environment, Session
+from thingspace_async._core import login
 from thingspace_async.errors import ConfigurationError, LoginRefused, SessionClosed, Unauthorized
 
 WRONG = "hush-wrong"
@@ -36,7 +37,7 @@ def session(platform: Platform, manager: Callable[[], Any]) -> Session:
     return Session(manager, environment=Environment.at(platform.url), retries=0)
 
 
-async def test_credentials_are_asked_for_once_on_opening(platform: Platform) -> None:
+async def test_the_provider_is_asked_once_on_opening(platform: Platform) -> None:
     manager = Manager(platform.credentials())
     unopened = session(platform, manager)
     with raises(SessionClosed):
@@ -49,14 +50,14 @@ async def test_credentials_are_asked_for_once_on_opening(platform: Platform) -> 
     assert manager.asked == 1
 
 
-async def test_another_password_is_tried_once_after_a_refusal(platform: Platform) -> None:
+async def test_a_new_password_is_tried_once_after_a_refusal(platform: Platform) -> None:
     manager = Manager(platform.credentials(password=WRONG), platform.credentials())
     async with session(platform, manager) as ready:
         await ready.accounts.get(NAME)
     assert (manager.asked, platform.count(LOG_IN)) == (2, 2)
 
 
-async def test_a_password_that_changes_later_is_asked_for_when_the_old_one_is_refused(platform: Platform) -> None:
+async def test_the_provider_is_asked_for_a_new_password_when_the_old_one_is_refused(platform: Platform) -> None:
     manager = Manager(platform.credentials())
     async with session(platform, manager) as ready:
         platform.password = "hush-rotated"
@@ -80,7 +81,7 @@ async def test_a_second_wrong_password_is_the_last(platform: Platform) -> None:
     assert (manager.asked, platform.count(LOG_IN)) == (2, 2)
 
 
-async def test_a_password_that_was_refused_before_is_asked_for_again_without_a_request(platform: Platform) -> None:
+async def test_the_provider_is_asked_again_for_a_known_wrong_password_without_a_request(platform: Platform) -> None:
     with raises(LoginRefused):
         await platform.session(password=WRONG).open()
     manager = Manager(platform.credentials(password=WRONG), platform.credentials())
@@ -89,7 +90,7 @@ async def test_a_password_that_was_refused_before_is_asked_for_again_without_a_r
     assert (manager.asked, platform.count(LOG_IN)) == (2, 2)
 
 
-async def test_a_key_that_changes_is_asked_for_when_the_old_one_is_refused(platform: Platform) -> None:
+async def test_the_provider_is_asked_for_a_new_key_when_the_old_one_is_refused(platform: Platform) -> None:
     manager = Manager(platform.credentials())
     platform.on(TOKEN, *[_refuse_key()] * 2)
     with raises(Unauthorized):
@@ -116,7 +117,7 @@ async def test_another_user_is_refused(platform: Platform, name: str) -> None:
     assert platform.count(LOG_IN) == 1
 
 
-async def test_a_manager_that_fails_on_opening_fails_the_opening(platform: Platform) -> None:
+async def test_opening_fails_when_the_provider_fails(platform: Platform) -> None:
     manager = Manager(LookupError("the vault is sealed"), platform.credentials())
     unopened = session(platform, manager)
     with pytest.raises(LookupError, match="sealed"):
@@ -126,17 +127,17 @@ async def test_a_manager_that_fails_on_opening_fails_the_opening(platform: Platf
         await unopened.accounts.get(NAME)
 
 
-async def test_a_manager_that_fails_later_leaves_the_refusal(platform: Platform) -> None:
+async def test_a_provider_that_fails_later_leaves_the_refusal_as_the_error(platform: Platform) -> None:
     manager = Manager(platform.credentials(password=WRONG), LookupError("the vault is sealed"))
     with raises(LoginRefused) as caught:
         await session(platform, manager).open()
     assert any("the vault is sealed" in note for note in caught.error.__notes__)
 
 
-async def test_a_manager_that_hangs_is_not_waited_for_for_ever(
+async def test_waiting_for_a_provider_that_hangs_is_bounded(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_caller, "_ASKED_WITHIN", 0.05)
+    monkeypatch.setattr(login, "_PROVIDER_WITHIN", 0.05)
 
     async def hang() -> Credentials:
         await asyncio.sleep(60)
@@ -146,7 +147,7 @@ async def test_a_manager_that_hangs_is_not_waited_for_for_ever(
         await session(platform, hang).open()
 
 
-async def test_what_is_no_credentials_is_refused(platform: Platform) -> None:
+async def test_a_provider_that_does_not_return_credentials_is_refused(platform: Platform) -> None:
     async def ask() -> object:
         return "hush-password"
 
@@ -156,20 +157,20 @@ async def test_what_is_no_credentials_is_refused(platform: Platform) -> None:
         Session("user:password")  # type: ignore[arg-type]  # the point
 
 
-async def test_a_session_that_is_closed_while_it_asks_opens_no_more(platform: Platform) -> None:
+async def test_a_session_closed_while_it_asks_the_provider_does_not_open(platform: Platform) -> None:
     asking = asyncio.Event()
-    told = asyncio.Event()
+    answered = asyncio.Event()
 
     async def ask() -> Credentials:
         asking.set()
-        await told.wait()
+        await answered.wait()
         return platform.credentials()
 
     unopened = session(platform, ask)
     opening = asyncio.create_task(unopened.open())
     await asking.wait()
     await unopened.close()
-    told.set()
+    answered.set()
     with raises(SessionClosed):
         await opening
     assert platform.calls == []

@@ -1,4 +1,4 @@
-"""`Session.request`, for what is not wrapped, and `on_exchange`."""
+"""`Session.request`, for endpoints without a method, and `on_exchange`."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ async def test_it_sends_models_under_their_wire_names(session: Session, platform
     assert platform.calls[-1].json == {"deviceId": {"id": "990013907835573", "kind": "imei"}}
 
 
-async def test_a_path_with_a_query_of_its_own_is_sent_as_it_is(session: Session, platform: Platform) -> None:
+async def test_a_path_with_a_query_is_sent_unchanged(session: Session, platform: Platform) -> None:
     await session.request("GET", f"{THING}?a=1&b=%20")
     assert platform.calls[-1].query == "a=1&b=%20"
 
 
-async def test_a_path_with_a_query_and_a_query_besides_make_one(session: Session, platform: Platform) -> None:
+async def test_a_query_in_the_path_and_a_query_argument_are_merged(session: Session, platform: Platform) -> None:
     await session.request("GET", f"{THING}?a=1", query={"b": "2"})
     assert platform.calls[-1].query == "a=1&b=2"
 
@@ -89,9 +89,7 @@ async def test_a_path_with_a_query_and_a_query_besides_make_one(session: Session
         "/m2m/x\0",
     ],
 )
-async def test_a_path_that_would_lead_elsewhere_is_refused_unsent(
-    session: Session, platform: Platform, path: str
-) -> None:
+async def test_a_path_that_leads_elsewhere_is_not_sent(session: Session, platform: Platform, path: str) -> None:
     sent = len(platform.calls)
     with raises(InvalidRequest) as caught:
         await session.request("GET", path)
@@ -100,7 +98,7 @@ async def test_a_path_that_would_lead_elsewhere_is_refused_unsent(
 
 
 @pytest.mark.parametrize("path", [None, 5, b"/m2m/v1/x"])
-async def test_a_path_that_is_no_text_is_refused_unsent(session: Session, platform: Platform, path: Any) -> None:
+async def test_a_path_that_is_not_a_string_is_not_sent(session: Session, platform: Platform, path: Any) -> None:
     sent = len(platform.calls)
     with raises(InvalidRequest):
         await session.request("GET", path)
@@ -108,7 +106,7 @@ async def test_a_path_that_is_no_text_is_refused_unsent(session: Session, platfo
 
 
 @pytest.mark.parametrize("method", ["", "GE T", "GET /x HTTP/1.1\r\nEvil: 1\r\n\r\nGET", None, 5])
-async def test_a_method_that_is_none_is_refused_unsent(session: Session, platform: Platform, method: Any) -> None:
+async def test_an_invalid_method_is_not_sent(session: Session, platform: Platform, method: Any) -> None:
     sent = len(platform.calls)
     with raises(InvalidRequest):
         await session.request(method, THING)
@@ -116,7 +114,9 @@ async def test_a_method_that_is_none_is_refused_unsent(session: Session, platfor
 
 
 @pytest.mark.parametrize("json", [object(), {1, 2}, {"a": b"bytes"}, {"a": "\ud800"}, {("a",): 1}, 2**70])
-async def test_what_json_cannot_hold_is_refused_unsent(session: Session, platform: Platform, json: object) -> None:
+async def test_a_value_that_json_cannot_represent_is_not_sent(
+    session: Session, platform: Platform, json: object
+) -> None:
     sent = len(platform.calls)
     with raises(InvalidRequest) as caught:
         await session.request("POST", THING, json=json)
@@ -124,14 +124,16 @@ async def test_what_json_cannot_hold_is_refused_unsent(session: Session, platfor
     assert len(platform.calls) == sent
 
 
-async def test_what_json_cannot_hold_is_refused_in_a_model_too(session: Session, platform: Platform) -> None:
+async def test_a_value_that_json_cannot_represent_is_refused_in_a_model_too(
+    session: Session, platform: Platform
+) -> None:
     sent = len(platform.calls)
     with raises(InvalidRequest):
         await session.devices.list_page(AccountDeviceListRequest(account_name="\ud800"))
     assert len(platform.calls) == sent
 
 
-async def test_null_can_be_sent_on_purpose(session: Session, platform: Platform) -> None:
+async def test_null_can_be_sent(session: Session, platform: Platform) -> None:
     await session.request("POST", THING, json=[None])
     assert platform.calls[-1].json == [None]
 
@@ -139,7 +141,7 @@ async def test_null_can_be_sent_on_purpose(session: Session, platform: Platform)
 @pytest.mark.parametrize(
     ("status", "kind"), [(400, BadRequest), (403, Forbidden), (404, NotFound), (409, Conflict), (418, BadRequest)]
 )
-async def test_its_errors_are_the_typed_ones(
+async def test_it_raises_the_typed_errors(
     session: Session, platform: Platform, status: int, kind: type[BadRequest | Forbidden | NotFound | Conflict]
 ) -> None:
     refusal = {"errorCode": "DeviceService.REQUEST_FAILED.Odd", "errorMessage": "so\nodd"}
@@ -161,7 +163,7 @@ async def test_it_renews_tokens_once(session: Session, platform: Platform) -> No
     assert platform.count(TOKEN) == 3
 
 
-async def test_it_is_sent_again_only_where_the_caller_says_so(session: Session, platform: Platform) -> None:
+async def test_it_is_sent_again_only_if_the_caller_allows_it(session: Session, platform: Platform) -> None:
     platform.on(f"GET /api{THING}", answer(503), hang_up)
     await session.request("GET", THING, repeatable=True)
     assert platform.count(f"GET /api{THING}") == 3
@@ -174,9 +176,9 @@ async def test_it_is_sent_again_only_where_the_caller_says_so(session: Session, 
 # on_exchange
 
 
-async def test_every_exchange_is_told_once(platform: Platform) -> None:
-    told: list[Exchange] = []
-    async with platform.session(on_exchange=told.append) as session:
+async def test_the_hook_sees_every_exchange_once(platform: Platform) -> None:
+    exchanges: list[Exchange] = []
+    async with platform.session(on_exchange=exchanges.append) as session:
         platform.on(
             ACCOUNT,
             answer(503, b"", {"X-Correlation-Id": "c-1"}),
@@ -184,7 +186,7 @@ async def test_every_exchange_is_told_once(platform: Platform) -> None:
             answer(200, {}, {"X-Request-Id": "r-1"}),
         )
         await session.accounts.get(NAME)
-    assert [(one.operation, one.status, one.tries, one.request_id) for one in told] == [
+    assert [(one.operation, one.status, one.tries, one.request_id) for one in exchanges] == [
         ("oauth.token", 200, 1, None),
         ("session.log_in", 200, 1, None),
         ("accounts.get", 503, 1, "c-1"),
@@ -193,22 +195,22 @@ async def test_every_exchange_is_told_once(platform: Platform) -> None:
         ("accounts.get", 200, 3, "r-1"),
         ("session.log_out", 200, 1, None),
     ]
-    assert all(0 < one.seconds < 5 for one in told)
-    assert len(told) == len(platform.calls)
+    assert all(0 < one.seconds < 5 for one in exchanges)
+    assert len(exchanges) == len(platform.calls)
 
 
-async def test_an_exchange_without_an_answer_is_told_too(platform: Platform) -> None:
-    told: list[Exchange] = []
-    async with platform.session(on_exchange=told.append) as session:
+async def test_the_hook_sees_an_exchange_without_an_answer(platform: Platform) -> None:
+    exchanges: list[Exchange] = []
+    async with platform.session(on_exchange=exchanges.append) as session:
         platform.on(f"POST /api{THING}", hang_up, say_nothing)
         with raises(AnswerLost):
             await session.request("POST", THING)
         with raises(AnswerTimedOut):
             await session.with_options(timeout=0.1).request("POST", THING)
-    assert [one.status for one in told if one.operation == f"POST {THING}"] == [None, None]
+    assert [one.status for one in exchanges if one.operation == f"POST {THING}"] == [None, None]
 
 
-async def test_a_hook_that_fails_is_logged_and_disturbs_nothing(
+async def test_a_hook_that_fails_is_logged_and_does_not_affect_the_call(
     platform: Platform, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(_: Exchange) -> None:
@@ -228,12 +230,12 @@ async def test_calls_work_with_and_without_a_log(
     caplog.set_level(level, "thingspace_async")
     async with platform.session() as session:
         await session.accounts.get(NAME)
-    told = [record.getMessage() for record in caplog.records if "accounts.get: status 200" in record.getMessage()]
-    assert len(told) == (level == logging.DEBUG)
+    lines = [record.getMessage() for record in caplog.records if "accounts.get: status 200" in record.getMessage()]
+    assert len(lines) == (level == logging.DEBUG)
 
 
 @pytest.mark.parametrize("query", ["next=1", {"next": None}, {"next": 1}, {1: "next"}, [("next", "1")]])
-async def test_a_query_of_anything_but_texts_is_refused_unsent(
+async def test_a_query_with_values_other_than_strings_is_not_sent(
     session: Session, platform: Platform, query: Any
 ) -> None:
     with raises(InvalidRequest) as caught:
@@ -242,14 +244,14 @@ async def test_a_query_of_anything_but_texts_is_refused_unsent(
     assert platform.count("GET /api/m2m/v1/things") == 0
 
 
-async def test_a_path_that_was_pasted_whole_is_refused_with_advice(session: Session) -> None:
+async def test_a_pasted_url_is_refused_with_advice(session: Session) -> None:
     with raises(InvalidRequest) as caught:
         await session.request("GET", "/api/m2m/v1/things")
     assert "leave /api out" in str(caught)
 
 
 @pytest.mark.parametrize("hook", [5, "print", asyncio.sleep])
-def test_a_hook_that_cannot_just_be_called_is_refused(platform: Platform, hook: Any) -> None:
+def test_a_hook_that_is_not_a_plain_callable_is_refused(platform: Platform, hook: Any) -> None:
     with raises(ConfigurationError) as caught:
         Session(platform.credentials(), on_exchange=hook)
     assert "on_exchange" in str(caught)

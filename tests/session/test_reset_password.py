@@ -27,7 +27,8 @@ from tests.session.fake import (
     reset,
     say_nothing,
 )
-from thingspace_async import Secret, Session, _session
+from thingspace_async import Secret, Session
+from thingspace_async._core import login
 from thingspace_async.errors import (
     AnswerLost,
     AnswerTimedOut,
@@ -45,7 +46,7 @@ NEW = "hush-chosen"
 
 
 def chosen(platform: Platform) -> Answer:
-    """Answer with the new password, which is valid from then on."""
+    """Answer with the new password and make it valid."""
 
     async def send(call: Call, link: Link) -> None:
         platform.password = NEW
@@ -120,15 +121,15 @@ async def test_a_callback_that_fails_does_not_lose_the_password(
     await assert_adopted(session, platform)
 
 
-async def test_a_callback_that_does_not_end_is_ended(
+async def test_a_callback_that_does_not_end_is_cancelled(
     session: Session, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def hang(_: Secret) -> None:
-        monkeypatch.setattr(_session, "_RESET_WITHIN", 0.05)
+        monkeypatch.setattr(login, "_RESET_WITHIN", 0.05)
         await asyncio.Event().wait()
 
     platform.on(RESET, chosen(platform))
-    monkeypatch.setattr(_session, "_RESET_WITHIN", 0.3)
+    monkeypatch.setattr(login, "_RESET_WITHIN", 0.3)
     with pytest.raises(TimeoutError) as caught:
         await session.reset_password(hang)
     assert "HAS been changed" in caught.value.__notes__[0]
@@ -136,7 +137,7 @@ async def test_a_callback_that_does_not_end_is_ended(
 
 
 @pytest.mark.parametrize("callback", ["save", 5, [print]])
-async def test_a_callback_that_cannot_be_called_is_refused_unsent(
+async def test_a_callback_that_is_not_callable_is_refused_before_the_reset(
     session: Session, platform: Platform, callback: Any
 ) -> None:
     with raises(ConfigurationError):
@@ -149,13 +150,13 @@ async def test_a_callback_cannot_close_its_session(session: Session, platform: P
         await session.close()
 
     platform.on(RESET, chosen(platform))
-    with pytest.raises(SessionMisused, match="waits for it to end"):
+    with pytest.raises(SessionMisused, match="close it after reset_password"):
         await session.reset_password(close)
     await assert_adopted(session, platform)
 
 
-async def test_a_log_in_during_the_callback_uses_the_new_password(session: Session, platform: Platform) -> None:
-    """To send the old one would be refused, and be one of the five refusals that lock the user."""
+async def test_a_login_during_the_callback_uses_the_new_password(session: Session, platform: Platform) -> None:
+    """The old password would be refused, and the fifth refusal locks the user."""
 
     async def keep(_: Secret) -> None:
         platform.expire_session()
@@ -167,21 +168,23 @@ async def test_a_log_in_during_the_callback_uses_the_new_password(session: Sessi
 
 
 @pytest.mark.parametrize("loss", [reset, hang_up, raw(b'HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{"newPass')])
-async def test_a_lost_answer_is_told_and_never_asked_for_again(
+async def test_a_lost_answer_is_reported_and_never_requested_again(
     session: Session, platform: Platform, loss: Answer
 ) -> None:
     await session.accounts.get(NAME)
     platform.on(RESET, loss)
-    told: list[Secret] = []
+    passwords: list[Secret] = []
     with raises(AnswerLost) as caught:
-        await session.reset_password(told.append)
+        await session.reset_password(passwords.append)
     assert "unknown" in str(caught)
     assert platform.count(RESET) == 1
-    assert told == []
+    assert passwords == []
     assert session.credentials.password.reveal() == platform.password
 
 
-async def test_a_lost_answer_keeps_as_much_of_its_body_as_came(session: Session, platform: Platform) -> None:
+async def test_the_error_of_a_lost_answer_keeps_the_received_part_of_the_body(
+    session: Session, platform: Platform
+) -> None:
     platform.on(RESET, raw(b'HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{"newPassword": "hush-new"'))
     with raises(AnswerLost) as caught:
         await session.reset_password()
@@ -196,10 +199,10 @@ async def test_the_old_password_may_be_tried_once_after_a_lost_answer(session: S
     assert platform.count(LOG_IN) == 2
 
 
-async def test_an_answer_that_does_not_come_is_waited_for_longer_than_others(
+async def test_a_reset_has_a_longer_timeout_than_other_calls(
     session: Session, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert _session._RESET_WITHIN == 120.0
+    assert login._RESET_WITHIN == 120.0
     gate = asyncio.Event()
     platform.on(RESET, after(gate, chosen(platform)))
     call = asyncio.create_task(session.with_options(timeout=0.1).reset_password())
@@ -207,7 +210,7 @@ async def test_an_answer_that_does_not_come_is_waited_for_longer_than_others(
     assert not call.done()
     gate.set()
     assert (await call).reveal() == NEW
-    monkeypatch.setattr(_session, "_RESET_WITHIN", 0.2)
+    monkeypatch.setattr(login, "_RESET_WITHIN", 0.2)
     platform.on(RESET, say_nothing)
     with raises(AnswerTimedOut):
         await session.reset_password()
@@ -226,7 +229,7 @@ async def test_an_answer_that_does_not_come_is_waited_for_longer_than_others(
         (b"<html>hush-x</html>", None),
     ],
 )
-async def test_an_unreadable_answer_carries_its_body_out_of_sight(
+async def test_the_error_of_an_unreadable_answer_carries_its_body_without_showing_it(
     session: Session, platform: Platform, body: bytes, path: str | None
 ) -> None:
     platform.on(RESET, answer(200, body))
@@ -238,7 +241,7 @@ async def test_an_unreadable_answer_carries_its_body_out_of_sight(
 
 
 @pytest.mark.parametrize("odd", ["hush\u00fc \t", "hush\r\n", "hush " + "x" * 500, "hush\x7f"])
-async def test_a_new_password_of_odd_characters_is_still_handed_over(
+async def test_a_new_password_with_unusual_characters_is_still_returned(
     session: Session, platform: Platform, odd: str
 ) -> None:
     platform.on(RESET, answer(200, {"newPassword": odd}))
@@ -279,14 +282,14 @@ async def test_an_expired_session_is_renewed_before_the_reset(session: Session, 
     assert platform.count(RESET) == 2
 
 
-async def test_a_reset_that_was_not_sent_is_told_as_such(session: Session, platform: Platform) -> None:
+async def test_a_reset_that_was_not_sent_is_reported_as_not_sent(session: Session, platform: Platform) -> None:
     await platform.stop()
     with raises(RequestNotSent):
         await session.reset_password()
     await platform.start()
 
 
-# Cancelled, closed, doubled
+# Cancellation, closing, two resets at once
 
 
 @pytest.mark.parametrize("times", [1, 2, 5])
@@ -313,7 +316,7 @@ async def test_a_cancelled_caller_does_not_lose_the_password(session: Session, p
     await assert_adopted(session, platform)
 
 
-async def test_a_caller_out_of_time_does_not_lose_the_password(session: Session, platform: Platform) -> None:
+async def test_a_caller_that_times_out_does_not_lose_the_password(session: Session, platform: Platform) -> None:
     gate = asyncio.Event()
     platform.on(RESET, after(gate, chosen(platform)))
     asyncio.get_running_loop().call_later(0.2, gate.set)
@@ -335,7 +338,7 @@ async def test_a_reset_that_fails_after_its_caller_was_cancelled_is_logged(
     with pytest.raises(asyncio.CancelledError):
         await call
     (error,) = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert "went on after its caller was cancelled, and failed" in error.getMessage()
+    assert "continued after its caller was cancelled, and failed" in error.getMessage()
 
 
 async def test_closing_waits_for_the_reset(platform: Platform) -> None:
@@ -376,7 +379,7 @@ async def test_closing_that_is_cancelled_does_not_cut_the_reset_off(platform: Pl
     await platform.until_alone()
 
 
-async def test_leaving_a_body_that_fails_waits_for_the_reset(platform: Platform) -> None:
+async def test_leaving_after_an_exception_waits_for_the_reset(platform: Platform) -> None:
     gate = asyncio.Event()
     platform.on(RESET, after(gate, chosen(platform)))
     asyncio.get_running_loop().call_later(0.05, gate.set)
@@ -387,14 +390,14 @@ async def test_leaving_a_body_that_fails_waits_for_the_reset(platform: Platform)
     assert (await call).reveal() == NEW
 
 
-async def test_two_resets_at_once_are_one_too_many(session: Session, platform: Platform) -> None:
+async def test_a_second_reset_at_the_same_time_is_refused(session: Session, platform: Platform) -> None:
     gate = asyncio.Event()
     platform.on(RESET, after(gate, chosen(platform)))
     first = asyncio.create_task(session.reset_password())
     await platform.until_seen(RESET)
     with raises(SessionMisused) as caught:
         await session.with_options(retries=0).reset_password()
-    assert "under way" in str(caught)
+    assert "in progress" in str(caught)
     gate.set()
     assert (await first).reveal() == NEW
     assert platform.count(RESET) == 1
@@ -412,7 +415,7 @@ async def test_a_reset_needs_an_open_session(platform: Platform) -> None:
     assert platform.count(RESET) == 0
 
 
-async def test_calls_go_on_during_a_reset(session: Session, platform: Platform) -> None:
+async def test_calls_continue_during_a_reset(session: Session, platform: Platform) -> None:
     gate = asyncio.Event()
     platform.on(RESET, after(gate, chosen(platform)))
     call = asyncio.create_task(session.reset_password())
@@ -437,10 +440,8 @@ async def test_log_in_during_a_reset_waits_for_the_new_password(session: Session
     assert session.credentials.password.reveal() == NEW
 
 
-async def test_a_log_in_during_a_reset_does_not_send_a_password_that_has_just_died(
-    session: Session, platform: Platform
-) -> None:
-    """The platform has changed it already: the old one would be refused, and bring the lock nearer."""
+async def test_a_login_during_a_reset_does_not_send_the_old_password(session: Session, platform: Platform) -> None:
+    """The platform has already changed it: the old one would be refused, which counts towards the lock-out."""
     gate = asyncio.Event()
 
     async def change_then_wait(call: Call, link: Link) -> None:

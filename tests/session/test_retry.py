@@ -1,8 +1,9 @@
-"""What is sent again, what never is, and how long that may take."""
+"""Which requests are sent again, which never are, and how long retries may take."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import time
 
@@ -28,7 +29,7 @@ from tests.session.fake import (
     say_nothing,
 )
 from thingspace_async import Session
-from thingspace_async._operation import Method
+from thingspace_async._core.operation import Method
 from thingspace_async.errors import (
     AnswerLost,
     AnswerTimedOut,
@@ -44,16 +45,14 @@ THING = "/m2m/v1/things"
 
 
 @pytest.mark.parametrize("status", [502, 503, 504])
-async def test_a_passing_fault_is_tried_again_where_that_does_no_harm(
-    session: Session, platform: Platform, status: int
-) -> None:
+async def test_a_temporary_failure_of_a_safe_call_is_retried(session: Session, platform: Platform, status: int) -> None:
     platform.on(ACCOUNT, answer(status), answer(status))
     assert (await session.accounts.get(NAME)).account_name == NAME
     assert platform.count(ACCOUNT) == 3
 
 
 @pytest.mark.parametrize("status", [502, 503, 504])
-async def test_a_passing_fault_is_not_tried_again_where_that_could_bill(
+async def test_a_temporary_failure_of_a_call_that_could_bill_is_not_retried(
     session: Session, platform: Platform, status: int
 ) -> None:
     platform.always(f"POST /api{THING}", answer(status))
@@ -64,13 +63,22 @@ async def test_a_passing_fault_is_not_tried_again_where_that_could_bill(
 
 
 @pytest.mark.parametrize(("status", "kind"), [(500, ServerFault), (501, ServerFault), (400, BadRequest)])
-async def test_what_will_not_pass_is_not_tried_again(
+async def test_a_permanent_failure_is_not_retried(
     session: Session, platform: Platform, status: int, kind: type[BadRequest | ServerFault]
 ) -> None:
     platform.always(ACCOUNT, answer(status))
     with raises(kind):
         await session.accounts.get(NAME)
     assert platform.count(ACCOUNT) == 1
+
+
+async def test_the_log_says_why_there_was_no_next_try(
+    session: Session, platform: Platform, caplog: pytest.LogCaptureFixture
+) -> None:
+    platform.always(f"POST /api{THING}", answer(503))
+    with caplog.at_level(logging.DEBUG, "thingspace_async"), raises(ServerFault):
+        await session.request("POST", THING, json={})
+    assert "no next try: the platform may have carried it out" in caplog.text
 
 
 async def test_tries_are_limited_and_counted(session: Session, platform: Platform) -> None:
@@ -80,7 +88,7 @@ async def test_tries_are_limited_and_counted(session: Session, platform: Platfor
     assert caught.error.tries == platform.count(ACCOUNT) == 3
 
 
-async def test_no_try_begins_when_the_time_for_all_is_over(session: Session, platform: Platform) -> None:
+async def test_no_try_starts_after_the_deadline(session: Session, platform: Platform) -> None:
     session._caller.policy = attrs.evolve(session._caller.policy, retries=1000, first_delay=0.02, total=0.2)
     platform.always(ACCOUNT, answer(503))
     started = time.monotonic()
@@ -91,22 +99,20 @@ async def test_no_try_begins_when_the_time_for_all_is_over(session: Session, pla
 
 
 @pytest.mark.parametrize("refusal", [answer(429), answer(429, THROTTLED), answer(503, THROTTLED)])
-async def test_a_throttled_call_is_tried_again_whatever_it_is(
-    session: Session, platform: Platform, refusal: Answer
-) -> None:
+async def test_any_throttled_call_is_retried(session: Session, platform: Platform, refusal: Answer) -> None:
     platform.on(f"POST /api{THING}", refusal, refusal)
     assert (await session.request("POST", THING, json={})).status == 200
     assert platform.count(f"POST /api{THING}") == 3
 
 
-async def test_the_wait_that_the_platform_asks_for_is_kept(session: Session, platform: Platform) -> None:
+async def test_retry_after_of_the_platform_is_respected(session: Session, platform: Platform) -> None:
     platform.on(ACCOUNT, answer(429, b"", {"Retry-After": "1"}))
     started = time.monotonic()
     await session.accounts.get(NAME)
     assert time.monotonic() - started >= 1
 
 
-async def test_a_longer_wait_than_we_are_ready_for_is_told_instead(session: Session, platform: Platform) -> None:
+async def test_a_retry_after_beyond_the_limit_is_raised_instead(session: Session, platform: Platform) -> None:
     platform.always(ACCOUNT, answer(429, THROTTLED, {"Retry-After": "3600"}))
     with raises(RateLimited) as caught:
         await session.accounts.get(NAME)
@@ -127,24 +133,25 @@ async def test_a_longer_wait_than_we_are_ready_for_is_told_instead(session: Sess
         "Fri, 31 Dec 9999 23:59:59 -2359",
     ],
 )
-async def test_an_odd_retry_after_is_no_crash(session: Session, platform: Platform, value: str) -> None:
+async def test_an_unusual_retry_after_does_not_break_the_retry(
+    session: Session, platform: Platform, value: str
+) -> None:
     platform.always(ACCOUNT, answer(429, b"", {"Retry-After": value}))
     with raises(RateLimited):
         await session.with_options(retries=0).accounts.get(NAME)
 
 
-async def test_a_refused_connection_is_not_sent_and_tried_again_until_it_works(platform: Platform) -> None:
+async def test_a_refused_connection_is_retried_until_it_works(platform: Platform) -> None:
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         port = reserved.getsockname()[1]
     other = platform.session()
-    other._engine.environment = attrs.evolve(
-        other._engine.environment,
-        bases={
-            name: base.replace(str(platform.port), str(port)) for name, base in other._engine.environment.bases.items()
-        },
+    login = other._engine.login
+    login._environment = attrs.evolve(
+        login._environment,
+        bases={name: base.replace(str(platform.port), str(port)) for name, base in login._environment.bases.items()},
     )
-    other._caller.policy = attrs.evolve(other._caller.policy, retries=50, first_delay=0.01, longest_delay=0.05)
+    login._policy = attrs.evolve(login._policy, retries=50, first_delay=0.01, longest_delay=0.05)
     opening = asyncio.create_task(other.open())
     await asyncio.sleep(0.05)
     assert not opening.done()
@@ -156,7 +163,7 @@ async def test_a_refused_connection_is_not_sent_and_tried_again_until_it_works(p
     assert platform.count(LOG_IN) == 1
 
 
-async def test_a_refused_connection_is_told_as_not_sent(platform: Platform) -> None:
+async def test_a_refused_connection_is_reported_as_not_sent(platform: Platform) -> None:
     session = platform.session(retries=1)
     await platform.stop()
     with raises(RequestNotSent) as caught:
@@ -169,9 +176,7 @@ async def test_a_refused_connection_is_told_as_not_sent(platform: Platform) -> N
 
 
 @pytest.mark.parametrize("end", [reset, hang_up, raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")])
-async def test_a_lost_answer_is_asked_for_again_where_that_does_no_harm(
-    session: Session, platform: Platform, end: Answer
-) -> None:
+async def test_a_safe_call_with_a_lost_answer_is_sent_again(session: Session, platform: Platform, end: Answer) -> None:
     platform.on(DEVICES, end, end)
     assert [device async for device in session.devices.list()] == []
     assert platform.count(DEVICES) == 3
@@ -179,10 +184,10 @@ async def test_a_lost_answer_is_asked_for_again_where_that_does_no_harm(
 
 @pytest.mark.parametrize("end", [reset, hang_up, raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")])
 @pytest.mark.parametrize("method", ["POST", "PUT", "GET", "DELETE", "PATCH"])
-async def test_what_may_have_been_carried_out_is_sent_exactly_once(
+async def test_a_call_that_may_have_been_carried_out_is_sent_exactly_once(
     session: Session, platform: Platform, method: Method, end: Answer
 ) -> None:
-    """aiohttp itself would send PUT, GET and DELETE again on a connection that was used before."""
+    """aiohttp itself would repeat PUT, GET and DELETE after a failure on a reused connection."""
     key = f"{method} /api{THING}"
     await session.request(method, THING, json={"charge": 1})
     platform.always(key, end)
@@ -194,7 +199,7 @@ async def test_what_may_have_been_carried_out_is_sent_exactly_once(
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "GET", "DELETE"])
-async def test_what_does_no_harm_twice_is_sent_again_on_a_new_connection(
+async def test_a_safe_call_is_sent_again_on_a_new_connection(
     session: Session, platform: Platform, method: Method
 ) -> None:
     key = f"{method} /api{THING}"
@@ -204,8 +209,8 @@ async def test_what_does_no_harm_twice_is_sent_again_on_a_new_connection(
 
 
 @pytest.mark.parametrize("method", ["PUT", "GET", "DELETE"])
-async def test_aiohttp_would_send_it_again_if_we_let_it(platform: Platform, method: Method) -> None:
-    """The reason for all this: should it change, our middleware can go."""
+async def test_aiohttp_by_itself_sends_a_request_again(platform: Platform, method: Method) -> None:
+    """If aiohttp changes this, our middleware can be removed."""
     key = f"{method} /api{THING}"
     platform.on(key, answer(200), hang_up)
     async with aiohttp.ClientSession() as plain:
@@ -235,7 +240,7 @@ async def test_a_clients_own_middlewares_run_around_calls_that_are_sent_once(pla
     assert platform.count(f"PUT /api{THING}") == 2
 
 
-async def test_an_answer_that_does_not_come_in_time_is_lost(session: Session, platform: Platform) -> None:
+async def test_an_answer_that_does_not_arrive_in_time_is_lost(session: Session, platform: Platform) -> None:
     platform.on(f"POST /api{THING}", say_nothing)
     with raises(AnswerTimedOut) as caught:
         await session.with_options(timeout=0.1).request("POST", THING)
@@ -243,19 +248,19 @@ async def test_an_answer_that_does_not_come_in_time_is_lost(session: Session, pl
     assert platform.count(f"POST /api{THING}") == 1
 
 
-async def test_a_read_that_does_not_come_in_time_is_asked_for_again(session: Session, platform: Platform) -> None:
+async def test_a_read_that_times_out_is_sent_again(session: Session, platform: Platform) -> None:
     platform.on(ACCOUNT, say_nothing)
     assert (await session.with_options(timeout=0.2).accounts.get(NAME)).account_name == NAME
     assert platform.count(ACCOUNT) == 2
 
 
-async def test_a_key_token_request_is_repeatable(platform: Platform) -> None:
+async def test_an_oauth_token_request_is_repeatable(platform: Platform) -> None:
     platform.on(TOKEN, hang_up, answer(503))
     async with platform.session():
         assert platform.count(TOKEN) == 3
 
 
-async def test_options_apply_to_the_clone_alone(session: Session, platform: Platform) -> None:
+async def test_options_apply_only_to_the_clone(session: Session, platform: Platform) -> None:
     platform.always(ACCOUNT, answer(503))
     once = session.with_options(retries=0)
     with raises(ServerFault) as caught:
@@ -296,7 +301,7 @@ async def test_a_wait_between_tries_can_be_cancelled(session: Session, platform:
     assert platform.count(ACCOUNT) == 1
 
 
-async def test_an_early_answer_to_a_body_that_is_not_read_is_no_crash(session: Session, platform: Platform) -> None:
+async def test_an_error_answered_before_the_body_was_read_is_reported(session: Session, platform: Platform) -> None:
     async def refuse(call: Call, link: Link) -> None:
         await link.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         link.writer.close()

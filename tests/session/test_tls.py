@@ -1,4 +1,4 @@
-"""Certificates: whose are trusted, and what is said of the others."""
+"""Certificates: which are trusted, and how the others are reported."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Identity:
     return identity(tmp_path_factory.mktemp("ours"))
 
 
-async def test_a_certificate_that_nobody_vouches_for_gets_no_token(ours: Identity) -> None:
+async def test_a_server_with_an_untrusted_certificate_gets_no_token(ours: Identity) -> None:
     async with running(Platform(ssl=ours.server)) as platform:
         with raises(RequestNotSent) as caught:
             await platform.session(retries=0).open()
@@ -29,7 +29,7 @@ async def test_a_certificate_that_nobody_vouches_for_gets_no_token(ours: Identit
         assert platform.calls == []
 
 
-async def test_an_expired_certificate_gets_no_token(tmp_path: Path) -> None:
+async def test_a_server_with_an_expired_certificate_gets_no_token(tmp_path: Path) -> None:
     expired = identity(tmp_path, days=-1)
     async with running(Platform(ssl=expired.server)) as platform:
         with raises(RequestNotSent) as caught:
@@ -39,7 +39,7 @@ async def test_an_expired_certificate_gets_no_token(tmp_path: Path) -> None:
         assert platform.calls == []
 
 
-async def test_an_ssl_context_of_the_users_own_is_trusted_and_stays_usable(ours: Identity) -> None:
+async def test_a_users_own_ssl_context_is_trusted_and_stays_usable(ours: Identity) -> None:
     for _ in range(2):
         async with running(Platform(ssl=ours.server)) as platform:
             async with platform.session(ssl=ours.trusting) as session:
@@ -56,12 +56,12 @@ async def test_a_connectors_own_ssl_context_is_used(ours: Identity) -> None:
         await session.accounts.get(NAME)
 
 
-async def test_checks_can_be_switched_off_for_this_machine_alone(ours: Identity) -> None:
+async def test_checks_can_be_switched_off_only_for_this_machine(ours: Identity) -> None:
     async with running(Platform(ssl=ours.server)) as platform, platform.session(ssl=False) as session:
         await session.accounts.get(NAME)
 
 
-async def test_a_failed_handshake_is_told_as_such() -> None:
+async def test_a_failed_handshake_is_reported() -> None:
     async def answer_in_clear(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         writer.close()
@@ -73,7 +73,7 @@ async def test_a_failed_handshake_is_told_as_such() -> None:
     assert "SSL" in str(caught)
 
 
-async def test_https_to_a_server_that_speaks_no_tls_is_not_sent(platform: Platform) -> None:
+async def test_https_to_a_server_without_tls_is_reported_as_not_sent(platform: Platform) -> None:
     environment = Environment.at(platform.url.replace("http", "https"))
     with raises(RequestNotSent) as caught:
         await platform.session(retries=0, connect_timeout=0.2, environment=environment).open()

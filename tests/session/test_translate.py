@@ -1,4 +1,4 @@
-"""Every exception of aiohttp becomes one of ours, and takes nothing of the request along."""
+"""Every exception of aiohttp becomes one of ours without any data of the request."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from yarl import URL
 
 from tests.session.checks import assert_keeps_secrets
 from thingspace_async import errors
-from thingspace_async._transport import Limits, Wire, translate
+from thingspace_async._core.transport import HttpRequest, Limits, translate
 
-WIRE = Wire("accounts.get", "GET", "https://example.com/api/x?y", b"hush", Limits(5.0, 1.0), once=True)
+WIRE = HttpRequest(
+    "accounts.get", "GET", "https://example.com/api/x?y", b"hush", Limits(5.0, 1.0), once=True, sent=True
+)
 
 _SECRET_HEADERS = CIMultiDictProxy(CIMultiDict({"Authorization": "hush", "VZ-M2M-Token": "hush"}))
 _REQUEST = aiohttp.RequestInfo(URL("https://example.com"), "GET", _SECRET_HEADERS, URL("https://example.com"))
@@ -67,7 +69,7 @@ def _made(kind: type[Exception]) -> Exception:
     return kind(*(_VALUES[one.name] for one in needed))
 
 
-def test_aiohttps_exceptions_are_found() -> None:
+def test_the_exceptions_of_aiohttp_are_found() -> None:
     assert {aiohttp.ClientConnectorDNSError, aiohttp.ServerTimeoutError, aiohttp.ContentTypeError} <= set(KINDS)
     assert len(KINDS) > 20
 
@@ -110,13 +112,13 @@ def test_other_exceptions_become_ours_too(error: Exception, kind: type[errors.Th
 
 
 @pytest.mark.parametrize("error", [RuntimeError("Session is closed"), RuntimeError()])
-def test_a_runtime_error_tells_of_closed_connections_only_if_they_are(error: RuntimeError) -> None:
+def test_a_runtime_error_means_closed_connections_only_if_they_are_closed(error: RuntimeError) -> None:
     assert type(translate(error, WIRE, closed=True)) is errors.SessionClosed
     assert type(translate(error, WIRE, closed=False)) is errors.AnswerLost
 
 
 @pytest.mark.parametrize("error", [ValueError("hush"), ConnectionResetError(104, "reset")])
-def test_closed_connections_explain_no_other_error(error: Exception) -> None:
+def test_closed_connections_do_not_change_other_errors(error: Exception) -> None:
     assert type(translate(error, WIRE, closed=True)) is errors.AnswerLost
 
 
@@ -125,8 +127,8 @@ def test_a_host_that_cannot_be_found_is_named() -> None:
     assert str(failure) == "accounts.get: cannot connect to example.com:443 (host name not found); nothing was sent"
 
 
-def test_time_to_connect_ends_before_the_time_for_all() -> None:
-    """Else a connection that never came about would be told as a lost answer."""
+def test_the_connect_timeout_is_shorter_than_the_total_timeout() -> None:
+    """Otherwise a connection that was never made would be reported as a lost answer."""
     for answer, connect in ((60.0, 10.0), (5.0, 10.0), (0.1, 10.0)):
         timeout = Limits(answer, connect).client_timeout
         assert timeout.connect is not None

@@ -1,4 +1,4 @@
-"""An unreadable answer may hold a secret: no frame of ours that its traceback keeps shows it."""
+"""An unreadable answer may hold a secret, so no frame of ours in the traceback may show the answer."""
 
 import traceback
 from pathlib import Path
@@ -7,9 +7,9 @@ from types import TracebackType
 import pytest
 
 import thingspace_async
-from thingspace_async._caller import read_answer
-from thingspace_async._operation import Operation
-from thingspace_async._transport import Answer
+from thingspace_async._core.operation import Operation
+from thingspace_async._core.reading import read_answer
+from thingspace_async._core.transport import Answer
 from thingspace_async.errors import AnswerUnreadable
 from thingspace_async.session_management.calls import LOG_IN, OAUTH_TOKEN, RESET_PASSWORD
 
@@ -18,7 +18,7 @@ PACKAGE = str(Path(thingspace_async.__file__).parent)
 
 
 def _frames(trace: TracebackType | None) -> list[str]:
-    """Show the local variables of each frame of the package, as error reporters do."""
+    """Return the local variables of each frame of the package, as error reporters do."""
     shown = []
     while trace is not None:
         code = trace.tb_frame.f_code
@@ -38,12 +38,10 @@ def _frames(trace: TracebackType | None) -> list[str]:
         (RESET_PASSWORD, f'["{HIDDEN}"]'),
         (LOG_IN, f'{{"sessionToken": {{"{HIDDEN}": "{HIDDEN}"}}}}'),
         (LOG_IN, f'"{HIDDEN}"'),
-        (OAUTH_TOKEN, f'{{"access_token": "{HIDDEN}", "expires_in": "3600"}}'),
+        (OAUTH_TOKEN, f'{{"access_token": "{HIDDEN}", "token_type": 5}}'),
     ],
 )
-def test_no_frame_of_ours_shows_the_answer_that_could_not_be_read(
-    operation: Operation[object, object], body: str
-) -> None:
+def test_no_frame_of_ours_shows_an_unreadable_answer(operation: Operation[object, object], body: str) -> None:
     with pytest.raises(AnswerUnreadable) as caught:
         read_answer(operation, Answer(200, {}, body.encode()), 1)
     error = caught.value

@@ -1,4 +1,4 @@
-"""Writing JSON: the platform's names, defaults left out, secrets revealed here and nowhere else."""
+"""Writing JSON: the platform's names, no defaults, and secrets in clear only in the body."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import attrs
 import orjson
 import pytest
 
-from thingspace_async._codec import dump, load, wire, wire_name
-from thingspace_async._types import UNSET, CustomField, DeviceId, ExtendedAttribute, OpenEnum, Secret, Unset
+from thingspace_async._core.codec import dump, load, named_on_wire, wire_name
+from thingspace_async._core.types import UNSET, CustomField, DeviceId, ExtendedAttribute, OpenEnum, Secret, Unset
 from thingspace_async.devices import AccountDeviceListFilter, AccountDeviceListRequest, DeviceIdSearch
 from thingspace_async.errors import InvalidRequest
 from thingspace_async.session_management.models import LogInRequest, SessionResetPasswordRequest
@@ -43,7 +43,7 @@ class Full:
     flag: bool = False
     count: int = 0
     by_name: dict[str, Part] | None = None
-    odd: str | None = attrs.field(default=None, metadata=wire("zip+4", "zip4"))
+    odd: str | None = attrs.field(default=None, metadata=named_on_wire("zip+4", "zip4"))
     update: str | Unset | None = UNSET
     update_part: Part | Unset | None = UNSET
 
@@ -58,7 +58,7 @@ def _full(**more: Any) -> dict[str, Any]:
 REQUIRED: dict[str, Any] = {"text": "t", "nullable": None, "part": {"name": "p"}, "parts": []}
 
 
-def test_defaults_are_left_out_and_required_fields_are_there_even_if_they_are_null_or_empty() -> None:
+def test_defaults_are_omitted_and_required_fields_written_even_if_null_or_empty() -> None:
     assert _full() == REQUIRED
 
 
@@ -83,7 +83,7 @@ def test_defaults_are_left_out_and_required_fields_are_there_even_if_they_are_nu
         ("update_part", Part(name="x"), "updatePart", {"name": "x"}),
     ],
 )
-def test_what_differs_from_its_default_is_written_under_the_platforms_name(
+def test_a_value_other_than_the_default_is_written_under_the_platforms_name(
     field: str, value: object, name: str, written: object
 ) -> None:
     assert _full(**{field: value}) == {**REQUIRED, name: written}
@@ -92,7 +92,7 @@ def test_what_differs_from_its_default_is_written_under_the_platforms_name(
 @pytest.mark.parametrize(
     ("field", "value"), [("grid", ()), ("maybe_part", None), ("flag", False), ("count", 0), ("update", UNSET)]
 )
-def test_a_default_that_is_given_is_left_out_like_one_that_is_not(field: str, value: object) -> None:
+def test_a_default_given_explicitly_is_omitted_too(field: str, value: object) -> None:
     assert _full(**{field: value}) == REQUIRED
 
 
@@ -106,7 +106,7 @@ def test_a_default_that_is_given_is_left_out_like_one_that_is_not(field: str, va
         (datetime(1, 1, 1, tzinfo=UTC), "0001-01-01T00:00:00Z"),
     ],
 )
-def test_time_stamps_are_written_with_their_zone_and_utc_as_z(moment: datetime, written: str) -> None:
+def test_timestamps_are_written_with_their_zone_and_utc_as_z(moment: datetime, written: str) -> None:
     assert _full(moment=moment)["moment"] == written
 
 
@@ -117,7 +117,7 @@ def test_secrets_are_revealed_in_the_body_and_only_there() -> None:
     assert dump(SessionResetPasswordRequest(old_password=Secret("p"))) == b'{"oldPassword":"p"}'
 
 
-def test_a_request_that_asks_for_nothing_is_an_empty_object() -> None:
+def test_a_request_without_values_is_an_empty_object() -> None:
     assert dump(AccountDeviceListRequest()) == b"{}"
 
 
@@ -159,15 +159,47 @@ def test_a_time_without_its_zone_is_refused_before_it_is_written() -> None:
     "request_",
     [AccountDeviceListRequest(largest_device_id_seen=2**64), ExtendedAttribute(key="\ud800")],
 )
-def test_what_json_cannot_hold_is_an_invalid_request(request_: object) -> None:
+def test_a_value_that_json_cannot_represent_is_an_invalid_request(request_: object) -> None:
     with pytest.raises(InvalidRequest, match="cannot be written as JSON"):
         dump(request_)
 
 
 @pytest.mark.parametrize("value", [object(), {"x": object()}, {1, 2}, {(1, 2): 3}])
-def test_what_is_no_json_at_all_is_an_invalid_request_too(value: object) -> None:
+def test_an_object_that_is_not_json_is_an_invalid_request_too(value: object) -> None:
     with pytest.raises(InvalidRequest, match="cannot be written as JSON"):
         dump(value)
+
+
+@attrs.frozen(kw_only=True)
+class Measured:
+    ratio: float | None = None
+    loose: Any = None
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda odd: odd,
+        lambda odd: {"a": [odd]},
+        lambda odd: ({"a": {"b": odd}},),
+        lambda odd: Measured(ratio=odd),
+        lambda odd: {"model": Measured(loose=[odd])},
+    ],
+)
+def test_nan_and_infinity_are_refused_and_never_written_as_null(wrap: Callable[[float], object], number: float) -> None:
+    with pytest.raises(InvalidRequest, match=f"{number} is not a JSON number"):
+        dump(wrap(number))
+
+
+@pytest.mark.parametrize("value", [UNSET, {"a": UNSET}, [{"a": [UNSET]}], Measured(loose={"a": UNSET})])
+def test_unset_in_plain_json_is_refused_with_the_advice_to_omit_the_key(value: object) -> None:
+    with pytest.raises(InvalidRequest, match="leave the key out"):
+        dump(value)
+
+
+def test_finite_numbers_in_models_and_plain_json_are_written() -> None:
+    assert dump({"a": [1.5, Measured(ratio=2.5, loose=(0.25,))]}) == b'{"a":[1.5,{"ratio":2.5,"loose":[0.25]}]}'
 
 
 def _endless() -> list[object]:
@@ -184,21 +216,21 @@ def _deep() -> list[object]:
 
 
 @pytest.mark.parametrize("make", [_endless, _deep])
-def test_what_contains_itself_or_has_no_bottom_is_an_invalid_request(make: Callable[[], object]) -> None:
+def test_a_cyclic_or_endless_value_is_an_invalid_request(make: Callable[[], object]) -> None:
     with pytest.raises(InvalidRequest, match="contains itself or is nested too deeply") as refused:
         dump(make())
     assert refused.value.__context__ is None
 
 
-def test_plain_json_is_written_as_it_is() -> None:
-    assert dump({"a": [1, None, "x"], "model": DeviceId.mdn("1")}) == (
-        b'{"a":[1,null,"x"],"model":{"id":"1","kind":"mdn"}}'
+def test_plain_json_is_written_unchanged() -> None:
+    assert dump({"a": [1, None, "x"], "model": DeviceId(id="1", kind="serial")}) == (
+        b'{"a":[1,null,"x"],"model":{"id":"1","kind":"serial"}}'
     )
     assert dump([ExtendedAttribute(key="k")]) == b'[{"key":"k"}]'
     assert dump({"password": Secret("p")}) == b'{"password":"p"}'
 
 
-def test_what_is_written_is_read_back() -> None:
+def test_written_json_can_be_read_back() -> None:
     full = Full(
         text="é\n\"'",
         nullable="x",
@@ -215,10 +247,10 @@ def test_what_is_written_is_read_back() -> None:
     ("name", "on_the_wire"),
     [("a", "a"), ("device_ids", "deviceIds"), ("address_line1", "addressLine1"), ("is_default_pool", "isDefaultPool")],
 )
-def test_a_field_is_camel_case_on_the_wire_unless_it_says_otherwise(name: str, on_the_wire: str) -> None:
+def test_a_wire_name_is_camel_case_unless_the_field_declares_another(name: str, on_the_wire: str) -> None:
     made = attrs.make_class("Made", {name: attrs.field(type=str)})
     assert wire_name(attrs.fields(made)[0]) == on_the_wire
-    irregular = attrs.make_class("Made", {name: attrs.field(type=str, metadata=wire("$odd"))})
+    irregular = attrs.make_class("Made", {name: attrs.field(type=str, metadata=named_on_wire("$odd"))})
     assert wire_name(attrs.fields(irregular)[0]) == "$odd"
 
 
@@ -226,7 +258,7 @@ def test_a_field_is_camel_case_on_the_wire_unless_it_says_otherwise(name: str, o
 class Leaf:
     id: str
     note: str | None = None
-    odd: str | None = attrs.field(default=None, metadata=wire("odd+name"))
+    odd: str | None = attrs.field(default=None, metadata=named_on_wire("odd+name"))
 
 
 @attrs.frozen(kw_only=True)
@@ -250,8 +282,8 @@ ODD_TEXTS = ['"', 'a","b', "\\", "\\u0041", "a\nb", "\x00", "\x1f", "\x7f", "é�
 
 
 @pytest.mark.parametrize("text", ODD_TEXTS)
-def test_models_of_nothing_but_texts_are_written_as_any_others(text: str) -> None:
-    """They take a way of their own, which knows nothing of escaping and has to notice when it is needed."""
+def test_models_with_only_strings_are_written_like_any_others(text: str) -> None:
+    """A faster path writes them. It cannot escape characters and must detect when escaping is needed."""
     plain = Leaf(id="1")
     trees = [
         Tree(branches=(Branch(leaves=(plain, Leaf(id=text), plain), name="b"),)),
@@ -281,7 +313,7 @@ def test_models_of_nothing_but_texts_are_written_as_any_others(text: str) -> Non
 
 
 @pytest.mark.parametrize("odd", [5, None, b"1", ["1"]])
-def test_what_is_no_text_is_not_made_one(odd: Any) -> None:
+def test_a_value_that_is_not_a_string_is_not_converted_to_one(odd: Any) -> None:
     tree = Tree(branches=(Branch(leaves=(Leaf(id=odd),), name="b"),))
     try:
         written = orjson.loads(dump(tree))
@@ -291,11 +323,11 @@ def test_what_is_no_text_is_not_made_one(odd: Any) -> None:
         assert written["branches"][0]["leaves"][0]["id"] == odd
 
 
-def test_half_a_surrogate_pair_is_told() -> None:
+def test_half_a_surrogate_pair_is_reported() -> None:
     with pytest.raises(InvalidRequest, match="cannot be written as JSON"):
         dump(Tree(branches=(Branch(leaves=(Leaf(id="\ud800"),), name="b"),)))
 
 
-def test_a_model_of_texts_that_contains_itself_is_written() -> None:
+def test_a_recursive_model_with_only_strings_is_written() -> None:
     chain = Chain(name="a", links=(Chain(name="b", links=()), Chain(name="c", links=(Chain(name="d", links=()),))))
     assert load(dump(chain), Chain) == chain

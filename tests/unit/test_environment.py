@@ -1,8 +1,7 @@
-"""Credentials and Environment: what cannot work is refused before anything is sent, and names no secret."""
+"""Credentials and Environment refuse invalid values before anything is sent, without showing a secret."""
 
 import copy
 import itertools
-import json
 import pickle
 from pathlib import Path
 from types import TracebackType
@@ -14,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import thingspace_async
-from thingspace_async._environment import Credentials, Environment
-from thingspace_async._operation import Server
-from thingspace_async._types import Secret
+from tests.facts import servers
+from thingspace_async._core.environment import Credentials, Environment
+from thingspace_async._core.operation import Server
+from thingspace_async._core.types import Secret
 from thingspace_async.errors import ConfigurationError
 
 GOOD = {"client_id": "key", "client_secret": "s-hidden", "username": "user", "password": "p-hidden"}
@@ -24,9 +24,7 @@ VARIABLES = {f"THINGSPACE_{name.upper()}": value for name, value in GOOD.items()
 
 PACKAGE = str(Path(thingspace_async.__file__).parent)
 
-SERVERS = Path(__file__).parents[3] / "shared" / "api" / "servers.json"
-
-# Our name for each server, and the name in the platform's own list.
+# Our name for each server, and its name in the platform's list.
 NAMES: dict[Server, str] = {
     "thingspace": "thingspace",
     "oauth": "o_auth_server",
@@ -115,9 +113,7 @@ def test_each_environment_has_the_platforms_base_for_every_server(name: str) -> 
 
 @pytest.mark.parametrize("name", BASES)
 def test_the_bases_are_those_of_the_published_list(name: str) -> None:
-    if not SERVERS.exists():
-        pytest.skip("../shared/api/servers.json is not beside this checkout; the literal table above was compared")
-    published = json.loads(SERVERS.read_text())
+    published = servers()
     column = "mock_server_for_limited_availability_see_quick_start" if name == "mock" else name
     assert {ours: published[theirs][column] for ours, theirs in NAMES.items()} == BASES[name]
     assert set(NAMES.values()) == set(published)
@@ -133,17 +129,15 @@ def test_the_bases_are_those_of_the_published_list(name: str) -> None:
         (True, "must be a str, not bool"),
         (b"hidden", "must be a str, not bytes"),
         (["hidden"], "must be a str, not list"),
-        ("hidden\ud800", "holds a control character, such as a line end"),
-        ("hidden\r\nend", "holds a control character, such as a line end"),
-        ("hidden\n", "holds a control character, such as a line end"),
-        ("hidden\t", "holds a control character, such as a line end"),
-        ("hidden\x00", "holds a control character, such as a line end"),
+        ("hidden\ud800", "contains a character that cannot be printed, such as a line end"),
+        ("hidden\r\nend", "contains a character that cannot be printed, such as a line end"),
+        ("hidden\n", "contains a character that cannot be printed, such as a line end"),
+        ("hidden\t", "contains a character that cannot be printed, such as a line end"),
+        ("hidden\x00", "contains a character that cannot be printed, such as a line end"),
     ],
     ids=["empty", "none", "int", "bool", "bytes", "list", "surrogate", "crlf", "newline", "tab", "nul"],
 )
-def test_credentials_that_cannot_work_are_refused_by_name_without_showing_them(
-    name: str, value: object, reason: str
-) -> None:
+def test_invalid_credentials_are_refused_and_named_without_showing_them(name: str, value: object, reason: str) -> None:
     wanted: dict[str, Any] = {**GOOD, name: value}
     with pytest.raises(ConfigurationError) as refused:
         Credentials(**wanted)
@@ -158,7 +152,7 @@ def test_a_password_may_hold_every_visible_character(password: str) -> None:
     assert Credentials(client_id="k", client_secret="s", username="u", password=password).password == Secret(password)
 
 
-def test_a_password_that_the_platform_chose_is_taken_whatever_it_is_made_of() -> None:
+def test_a_password_chosen_by_the_platform_may_hold_any_characters() -> None:
     wanted: dict[str, Any] = dict(GOOD)
     old = Credentials(**wanted)
     new = old.with_password(Secret("odd\n"))
@@ -174,11 +168,13 @@ def test_an_empty_secret_is_refused_too(name: str) -> None:
         Credentials(**wanted)
 
 
-def test_credentials_hide_their_secrets_and_take_them_as_text_or_secret() -> None:
+def test_credentials_hide_their_secrets_and_accept_strings_and_secrets() -> None:
     credentials = Credentials(client_id="key", client_secret="s-hidden", username="user", password=Secret("p-hidden"))
     assert "hidden" not in f"{credentials} {credentials!r}"
     assert (credentials.client_secret.reveal(), credentials.password.reveal()) == ("s-hidden", "p-hidden")
-    assert pickle.loads(pickle.dumps(credentials)) == copy.deepcopy(credentials) == credentials
+    assert copy.copy(credentials) == copy.deepcopy(credentials) == credentials
+    with pytest.raises(TypeError, match="a Secret cannot be pickled"):
+        pickle.dumps(credentials)
     assert attrs.evolve(credentials, password="other").password == Secret("other")
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         credentials.password = Secret("other")  # type: ignore[misc]
@@ -186,13 +182,13 @@ def test_credentials_hide_their_secrets_and_take_them_as_text_or_secret() -> Non
 
 @pytest.fixture
 def variables(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Set the four environment variables; change them through what is returned."""
+    """Set the four environment variables. Tests change them through the returned MonkeyPatch."""
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value)
     return monkeypatch
 
 
-def test_credentials_come_from_the_processs_environment(variables: pytest.MonkeyPatch) -> None:
+def test_credentials_are_read_from_the_environment_variables(variables: pytest.MonkeyPatch) -> None:
     wanted: dict[str, Any] = dict(GOOD)
     assert Credentials.from_environment() == Credentials(**wanted)
 
@@ -201,7 +197,7 @@ def test_credentials_come_from_the_processs_environment(variables: pytest.Monkey
     "missing", [names for count in range(1, 5) for names in itertools.combinations(VARIABLES, count)], ids=len
 )
 @pytest.mark.parametrize("blank", [True, False])
-def test_all_variables_that_are_missing_are_named_at_once(
+def test_all_missing_variables_are_named_at_once(
     variables: pytest.MonkeyPatch, missing: tuple[str, ...], *, blank: bool
 ) -> None:
     for name in missing:
@@ -247,7 +243,7 @@ def test_no_frame_of_ours_shows_a_secret_when_credentials_are_refused(
     "url",
     ["https://cloud.example", "https://cloud.example/", "https://cloud.example:8443", "https://cloud.example/gateway/"],
 )
-def test_an_environment_of_ones_own_has_every_server_below_its_url(url: str) -> None:
+def test_environment_at_has_every_server_below_its_url(url: str) -> None:
     environment = Environment.at(url)
     base = url.rstrip("/")
     assert environment.name == base
@@ -289,8 +285,8 @@ def test_this_machine_may_be_reached_over_plain_http(url: str) -> None:
         "http://[::]:80",
     ],
 )
-def test_tokens_never_travel_in_clear_to_another_machine(url: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"http would send tokens in clear to .*; use https"):
+def test_plain_http_to_another_machine_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"http would send tokens in the clear to .*: use https"):
         Environment.at(url)
 
 
@@ -306,7 +302,7 @@ def test_tokens_never_travel_in_clear_to_another_machine(url: str) -> None:
     ],
 )
 def test_a_base_url_with_a_user_a_query_or_a_fragment_is_refused(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="must hold no user, query or fragment") as refused:
+    with pytest.raises(ConfigurationError, match="must not have a user, query or fragment") as refused:
         Environment.at(url)
     assert "password" not in str(refused.value)
 
@@ -325,11 +321,11 @@ def test_a_base_url_with_a_user_a_query_or_a_fragment_is_refused(url: str) -> No
         ("https://[::1", "cannot be read"),
         ("https://cloud.example\r\nX: y", "control characters"),
         ("https://cloud.example\n", "control characters"),
-        (None, "must be a text"),
-        (b"https://cloud.example", "must be a text"),
+        (None, "must be a string"),
+        (b"https://cloud.example", "must be a string"),
     ],
 )
-def test_what_is_no_base_url_is_refused_with_the_reason(url: Any, reason: str) -> None:
+def test_an_invalid_base_url_is_refused_with_the_reason(url: Any, reason: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^environment: ") as refused:
         Environment.at(url)
     assert reason in str(refused.value)
@@ -337,7 +333,7 @@ def test_what_is_no_base_url_is_refused_with_the_reason(url: Any, reason: str) -
 
 
 @given(st.text())
-def test_no_text_whatever_is_taken_for_a_base_url_that_would_send_tokens_in_clear(text: str) -> None:
+def test_no_string_makes_a_base_url_that_would_send_tokens_unencrypted(text: str) -> None:
     for url in (text, f"http://{text}", f"https://{text}"):
         try:
             environment = Environment.at(url)
@@ -346,7 +342,7 @@ def test_no_text_whatever_is_taken_for_a_base_url_that_would_send_tokens_in_clea
         assert environment.is_loopback or environment.name.casefold().startswith("https://")
 
 
-def test_the_host_of_log_ins_is_named_with_its_port() -> None:
+def test_the_host_of_logins_includes_the_port() -> None:
     assert Environment.production.host == "thingspace.verizon.com"
     assert Environment.at("http://127.0.0.1:9001").host == "127.0.0.1:9001"
     assert not Environment.production.is_loopback
@@ -368,7 +364,7 @@ def test_a_base_url_that_would_swallow_the_path_is_refused(url: str) -> None:
         Environment.at(url)
 
 
-def test_environments_travel() -> None:
+def test_environments_can_be_pickled_and_copied() -> None:
     for known in (Environment.production, Environment.mock, Environment.at("http://127.0.0.1:1")):
         for twin in (pickle.loads(pickle.dumps(known)), copy.copy(known), copy.deepcopy(known)):
             assert twin == known
@@ -378,13 +374,13 @@ def test_environments_travel() -> None:
 @pytest.mark.parametrize(
     "url", ["https://cloud.example/api", "https://cloud.example/api/", "https://h.example/gate/api"]
 )
-def test_a_base_url_that_would_get_its_api_twice_is_refused(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="without /api, which is added"):
+def test_a_base_url_that_already_ends_in_api_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="leave /api out of the base URL"):
         Environment.at(url)
 
 
 @pytest.mark.parametrize("url", ["https://api", "https://api.example", "https://cloud.example/myapi"])
-def test_an_api_that_is_no_last_segment_is_taken(url: str) -> None:
+def test_a_base_url_with_api_in_another_segment_is_accepted(url: str) -> None:
     assert Environment.at(url).bases["m2m"] == f"{url}/api/m2m"
 
 
@@ -392,11 +388,11 @@ def test_an_api_that_is_no_last_segment_is_taken(url: str) -> None:
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("http://cloud.example/x", "http would send tokens in clear to cloud.example; use https"),
-        ("https://user:hidden@cloud.example", "the base URL of {server} must hold no user, query or fragment"),
-        ("https://cloud.example?next=1", "the base URL of {server} must hold no user, query or fragment"),
+        ("http://cloud.example/x", "http would send tokens in the clear to cloud.example: use https"),
+        ("https://user:hidden@cloud.example", "the base URL of {server} must not have a user, query or fragment"),
+        ("https://cloud.example?next=1", "the base URL of {server} must not have a user, query or fragment"),
         ("cloud.example", "the base URL of {server} must look like https://host"),
-        (None, "the base URL of {server} must be a text"),
+        (None, "the base URL of {server} must be a string"),
     ],
 )
 def test_every_base_of_an_environment_made_by_hand_is_checked(server: Server, url: Any, reason: str) -> None:
@@ -427,7 +423,7 @@ def test_an_environment_made_by_hand_has_every_server_and_no_other() -> None:
     [
         ("", Environment.production.bases, "name must not be empty"),
         (None, Environment.production.bases, "name must be a str"),
-        ("two\nlines", Environment.production.bases, "name holds a control character"),
+        ("two\nlines", Environment.production.bases, "name contains a character that cannot be printed"),
         ("mine", "https://cloud.example", "bases must be a mapping, not str"),
         ("mine", None, "bases must be a mapping, not NoneType"),
     ],
@@ -446,7 +442,7 @@ def test_an_environment_keeps_the_bases_that_were_checked() -> None:
         mine.bases["m2m"] = "http://evil.example"  # type: ignore[index]
 
 
-def test_a_last_slash_of_a_base_is_left_out() -> None:
+def test_a_trailing_slash_of_a_base_is_removed() -> None:
     bases = {server: f"{base}/" for server, base in Environment.production.bases.items()}
     assert Environment("production", bases) == Environment.production
 

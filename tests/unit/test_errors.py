@@ -1,13 +1,16 @@
-"""Errors: which one an answer becomes, what it shows, what it hides, and that it travels."""
+"""Errors: the class for each answer, the message, the hidden parts, and pickling."""
 
 import copy
 import email.utils
+import gc
 import json
 import pickle
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import formatdate
+from types import NoneType
 from typing import Any
 
 import pytest
@@ -15,6 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thingspace_async import DeviceId, DeviceIds, errors
+from thingspace_async._core.operation import Operation
+from thingspace_async._core.reading import read_answer
+from thingspace_async._core.refusals import api_error, login_refusal
+from thingspace_async._core.transport import Answer
 from thingspace_async.callbacks.inbox import Received
 from thingspace_async.callbacks.messages import Message
 from thingspace_async.callbacks.outcomes import Outcome
@@ -36,7 +43,6 @@ from thingspace_async.errors import (
     SessionMisused,
     ThingSpaceError,
     Unauthorized,
-    api_error,
 )
 
 HIDDEN = "9e107d9d-hidden-token"
@@ -62,17 +68,20 @@ def _outcome() -> Outcome:
 
 LATER: dict[type[ThingSpaceError], dict[str, Any]] = {
     errors.DeviceFailed: {"outcome": _outcome()},
-    errors.OutcomesMissing: {"outcomes": (_outcome(),), "missing": (_outcome().device,)},
+    errors.OutcomesMissing: {"outcomes": (_outcome(),), "missing": (_outcome().device,), "unmatched": (_outcome(),)},
+    errors.RequestFailed: {"received": _outcome().received},
     errors.ListenersTaken: {"urls": {"CarrierService": "https://example.com"}},
     errors.ListenersLeft: {"services": ("CarrierService",)},
+    errors.SecretNotKept: {"secret": HIDDEN},
+    errors.SensorNotOnboarded: {"event": "failed"},
 }
-"""What the errors about results that arrive later have."""
+"""Arguments of the errors about results that arrive later."""
 
 
 def _made(cls: type[ThingSpaceError]) -> ThingSpaceError:
-    """Make an error of any class, with every attribute set that it has."""
+    """Make an error of any class with all its attributes set."""
     details: dict[str, Any] = {}
-    if issubclass(cls, errors._CallError):
+    if issubclass(cls, errors.CallError):
         details = {"operation": "devices.list", "tries": 3, "body": HIDDEN.encode()}
     if issubclass(cls, AnswerUnreadable):
         details |= {"path": "devices[0].id", "status": 202}
@@ -87,7 +96,7 @@ def _made(cls: type[ThingSpaceError]) -> ThingSpaceError:
 FAMILY = sorted(set(_family()), key=lambda cls: cls.__name__)
 
 
-# Every shape of error that the platform's APIs, its gateway and whatever stands before them are known to send.
+# Every known shape of error from the platform's APIs, its gateway and proxies before it.
 SHAPES = {
     "connectivity": (
         {
@@ -123,6 +132,7 @@ SHAPES = {
         "invalid_client",
         "A valid OAuth client could not be found",
     ),
+    "ETX": ({"error": "Forbidden", "description": "No such vendor"}, "Forbidden", "No such vendor"),
     "oauth, error alone": ({"error": "invalid_client"}, "invalid_client", "invalid_client"),
     "cloud connector": (
         {
@@ -153,9 +163,10 @@ SHAPES = {
 }
 
 
-def test_an_address_that_the_gateway_does_not_know_is_called_one() -> None:
+def test_the_error_for_an_address_unknown_to_the_gateway_says_so() -> None:
     body = b'{"fault": {"code": "900906", "message": "No matching resource"}}'
     assert "check the environment's base URL" in str(api_error("oauth.token", 400, {}, body))
+    assert "no such address; check" in str(api_error("oauth.token", 400, {}, b'{"fault": {"code": 900906}}'))
 
 
 @pytest.mark.parametrize(("shape", "code", "message"), SHAPES.values(), ids=SHAPES)
@@ -170,7 +181,7 @@ def test_every_error_shape_of_the_platform_gives_its_code_and_message(
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"", "the platform failed and gave no explanation; try again later"),
+        (b"", "the platform failed without an explanation; try again later"),
         (b"<html>\n<h1>502 Bad Gateway</h1>\n</html>", "<html> <h1>502 Bad Gateway</h1> </html>"),
         (b'<am:fault xmlns:am="x"/>', '<am:fault xmlns:am="x"/>'),
         (b'{"errorCode": "X", "errorMess', '{"errorCode": "X", "errorMess'),
@@ -180,7 +191,7 @@ def test_every_error_shape_of_the_platform_gives_its_code_and_message(
     ],
     ids=["empty", "html", "xml", "cut json", "control characters", "not utf-8", "too deep"],
 )
-def test_an_answer_that_is_no_json_gives_its_beginning_as_the_message(body: bytes, message: str) -> None:
+def test_the_message_of_an_answer_without_json_is_its_beginning(body: bytes, message: str) -> None:
     error = api_error("devices.list", 502, {}, body)
     assert (type(error), error.code, error.message) == (ServerFault, None, message)
 
@@ -195,11 +206,11 @@ def test_an_answer_that_is_no_json_gives_its_beginning_as_the_message(body: byte
         (403, Forbidden),
         (404, NotFound),
         (405, BadRequest),
-        (408, BadRequest),
+        (408, ServerFault),
         (409, Conflict),
         (418, BadRequest),
         (429, RateLimited),
-        (499, BadRequest),
+        (499, ServerFault),
         (500, ServerFault),
         (501, ServerFault),
         (502, ServerFault),
@@ -216,12 +227,12 @@ def test_each_status_has_its_class(status: int, kind: type[ApiError]) -> None:
 
 @pytest.mark.parametrize("status", [200, 400, 403, 429, 500, 503])
 @pytest.mark.parametrize("code", ["900800", "900804"])
-def test_the_gateways_throttling_is_a_rate_limit_whatever_its_status(code: str, status: int) -> None:
+def test_throttling_by_the_gateway_is_a_rate_limit_with_any_status(code: str, status: int) -> None:
     assert type(_error({"fault": {"code": code, "message": "throttled out"}}, status=status)) is RateLimited
 
 
 @pytest.mark.parametrize("code", ["9008", "9008000", "900901", "900908"])
-def test_other_codes_of_the_gateway_are_no_rate_limit(code: str) -> None:
+def test_other_codes_of_the_gateway_are_not_rate_limits(code: str) -> None:
     assert type(_error({"fault": {"code": code, "message": "no"}}, status=403)) is Forbidden
 
 
@@ -269,17 +280,17 @@ def test_the_short_code_is_the_code_without_its_service(code: str | None, short:
         ("9" * 5000, None),
     ],
 )
-def test_retry_after_is_read_as_seconds_or_a_date_and_rubbish_is_ignored(value: str, seconds: float | None) -> None:
+def test_retry_after_is_read_as_seconds_or_a_date_and_otherwise_ignored(value: str, seconds: float | None) -> None:
     assert _error({}, status=429, headers={"Retry-After": value}).retry_after == seconds
 
 
-def test_retry_after_as_a_date_to_come_gives_the_seconds_until_then() -> None:
+def test_retry_after_as_a_future_date_gives_the_seconds_until_then() -> None:
     error = _error({}, status=503, headers={"Retry-After": formatdate(time.time() + 90, usegmt=True)})
     assert error.retry_after is not None
     assert 80 < error.retry_after <= 90
 
 
-def test_without_retry_after_there_is_none() -> None:
+def test_retry_after_is_none_without_the_header() -> None:
     assert _error({}, status=429).retry_after is None
 
 
@@ -288,11 +299,11 @@ def test_the_request_id_is_found_under_each_of_its_names(header: str) -> None:
     assert _error({}, headers={header: "abc-1"}).request_id == "abc-1"
 
 
-def test_without_a_request_id_there_is_none() -> None:
+def test_the_request_id_is_none_if_the_answer_has_none() -> None:
     assert _error({}, headers={"Date": "today"}).request_id is None
 
 
-def test_secrets_that_the_platform_echoes_are_blotted_out_of_message_and_code() -> None:
+def test_echoed_secrets_are_redacted_from_message_and_code() -> None:
     error = _error(
         {"errorCode": f"X.{HIDDEN}", "errorMessage": f"token {HIDDEN} is unknown"},
         redact=lambda text: text.replace(HIDDEN, "**********"),
@@ -305,7 +316,9 @@ def test_secrets_that_the_platform_echoes_are_blotted_out_of_message_and_code() 
 @pytest.mark.parametrize("secret", ["s" * 60, "hid  den-hid  den"])
 @pytest.mark.parametrize("before", [0, 150, 190])
 @pytest.mark.parametrize("as_json", [True, False])
-def test_a_secret_is_blotted_out_before_a_message_is_cut_or_tidied(secret: str, before: int, *, as_json: bool) -> None:
+def test_a_secret_is_redacted_before_a_message_is_shortened_or_cleaned(
+    secret: str, before: int, *, as_json: bool
+) -> None:
     text = f"{'m' * before} {secret} more"
     body = json.dumps({"errorMessage": text}).encode() if as_json else text.encode()
     error = api_error("x", 400, {}, body, redact=lambda shown: shown.replace(secret, "***"))
@@ -316,7 +329,7 @@ def test_a_secret_is_blotted_out_before_a_message_is_cut_or_tidied(secret: str, 
 @given(
     st.one_of(st.binary(), st.text().map(lambda text: json.dumps({"errorCode": text, "errorMessage": text}).encode()))
 )
-def test_whatever_the_answer_is_its_error_is_one_short_line(body: bytes) -> None:
+def test_the_error_for_any_answer_is_one_short_line(body: bytes) -> None:
     line = str(api_error("devices.list", 400, {}, body))
     assert line.splitlines() == [line]
     assert line.isprintable()
@@ -343,19 +356,19 @@ def test_whatever_the_answer_is_its_error_is_one_short_line(body: bytes) -> None
     st.integers(300, 599),
     st.text(max_size=60),
 )
-def test_no_json_however_odd_keeps_an_error_from_being_made(shape: object, status: int, header: str) -> None:
+def test_an_error_can_be_made_from_any_json(shape: object, status: int, header: str) -> None:
     error = _error(shape, status=status, headers={"Retry-After": header})
     assert error.status == status
     assert isinstance(error.message, str)
 
 
-def test_a_long_body_is_kept_only_in_part() -> None:
+def test_only_the_beginning_of_a_long_body_is_kept() -> None:
     error = api_error("devices.list", 500, {}, b"x" * 1_000_000)
     assert error.body is not None
     assert len(error.body) == 65_536
 
 
-def test_an_answer_that_is_unreadable_says_where() -> None:
+def test_the_error_for_an_unreadable_answer_says_where() -> None:
     assert str(AnswerUnreadable("missing", operation="devices.list", path="devices[4].deviceIds[0].id")) == (
         "devices.list: unreadable answer at devices[4].deviceIds[0].id: missing"
     )
@@ -364,7 +377,7 @@ def test_an_answer_that_is_unreadable_says_where() -> None:
     )
 
 
-def test_errors_of_the_transport_name_the_call() -> None:
+def test_transport_errors_name_the_call() -> None:
     assert str(RequestNotSent("cannot connect", operation="devices.list")) == "devices.list: cannot connect"
 
 
@@ -374,6 +387,7 @@ def test_errors_of_the_transport_name_the_call() -> None:
         (SessionClosed, SessionMisused),
         (AnswerTimedOut, AnswerLost),
         (LoginRefused, Unauthorized),
+        (errors.UserLocked, LoginRefused),
         (InvalidRequest, ValueError),
         *(
             (kind, ApiError)
@@ -381,11 +395,11 @@ def test_errors_of_the_transport_name_the_call() -> None:
         ),
     ],
 )
-def test_the_tree_is_as_its_docstring_draws_it(child: type, parent: type) -> None:
+def test_the_error_tree_is_as_its_docstring_shows_it(child: type, parent: type) -> None:
     assert issubclass(child, parent)
 
 
-def test_what_was_not_sent_is_no_lost_answer_and_the_other_way_round() -> None:
+def test_request_not_sent_and_answer_lost_are_separate_classes() -> None:
     assert not issubclass(RequestNotSent, AnswerLost)
     assert not issubclass(AnswerLost, RequestNotSent)
 
@@ -400,14 +414,15 @@ def test_every_public_error_is_listed_drawn_in_the_docstring_and_shadows_no_buil
 
 @pytest.mark.parametrize("cls", FAMILY, ids=lambda cls: cls.__name__)
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
-def test_every_error_survives_pickling_but_for_its_body(cls: type[ThingSpaceError], protocol: int) -> None:
+def test_every_error_survives_pickling_without_its_body(cls: type[ThingSpaceError], protocol: int) -> None:
     error = _made(cls)
     packed = pickle.dumps(error, protocol)
     twin = pickle.loads(packed)
     assert HIDDEN.encode() not in packed
     assert type(twin) is cls
     assert (str(twin), repr(twin), twin.args) == (str(error), repr(error), error.args)
-    assert {**vars(twin), "body": None} == {**vars(error), "body": None}
+    hidden = {"body": None, "secret": None}
+    assert vars(twin) | hidden == vars(error) | hidden
     assert getattr(twin, "body", None) is None
 
 
@@ -425,7 +440,7 @@ def test_every_error_survives_copying_with_its_body(
 
 
 @pytest.mark.parametrize("cls", FAMILY, ids=lambda cls: cls.__name__)
-def test_a_body_is_in_no_text_of_any_error(cls: type[ThingSpaceError]) -> None:
+def test_no_str_or_repr_of_an_error_shows_the_body(cls: type[ThingSpaceError]) -> None:
     error = _made(cls)
     assert HIDDEN not in f"{error} {error!r} {error.args} {error.__notes__}"
 
@@ -439,7 +454,7 @@ def test_every_error_is_raised_and_caught_as_its_own_class_and_as_the_root(cls: 
     assert isinstance(error, cls)
 
 
-def test_changing_a_copy_leaves_the_original_as_it_was() -> None:
+def test_changing_a_copy_does_not_change_the_original() -> None:
     error = RequestNotSent("cannot connect", operation="devices.list")
     twin = copy.copy(error)
     twin.tries = 9
@@ -470,3 +485,62 @@ def test_retry_after_as_a_date_without_zone_is_utc(monkeypatch: pytest.MonkeyPat
 def test_a_blank_explanation_is_none(body: bytes) -> None:
     assert api_error("x", 418, {}, body).message == "no explanation given"
     assert api_error("x", 502, {}, body).message.endswith("try again later")
+
+
+@pytest.mark.parametrize("status", [408, 499, 500, 502, 503, 504])
+def test_an_unexplained_failure_of_an_unsafe_call_advises_to_find_out_and_never_to_try_again(status: int) -> None:
+    unsafe = api_error("devices.activate", status, {}, b"", once=True)
+    assert "find out before you repeat" in str(unsafe)
+    assert "again" not in str(unsafe)
+    assert "try again later" in str(api_error("devices.list", status, {}, b"", once=False))
+
+
+@pytest.mark.parametrize("code", ["DEVICE_UNREGISTERED", "UNREGISTERED_ACCOUNT", "INACTIVE_ACCOUNT", "NOT_FOUND"])
+def test_a_500_with_a_documented_refusal_is_a_bad_request(code: str) -> None:
+    assert type(_error({"errorCode": code, "errorMessage": "m"}, status=500)) is BadRequest
+    assert type(_error({"errorCode": "INTERNAL_SYSTEM_ERROR", "errorMessage": "m"}, status=500)) is ServerFault
+
+
+def test_a_uuid_in_the_body_is_the_request_id_unless_a_header_names_one() -> None:
+    shape = {"error": "x", "description": "y", "uuid": "u-1"}
+    assert _error(shape).request_id == "u-1"
+    assert _error(shape, headers={"X-Request-Id": "r-1"}).request_id == "r-1"
+
+
+def test_a_secret_in_a_request_id_is_redacted() -> None:
+    error = _error({}, headers={"X-Request-Id": HIDDEN}, redact=lambda text: text.replace(HIDDEN, "***"))
+    assert error.request_id == "***"
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "kind"),
+    [
+        ("U.INPUT_INVALID.Password.Invalid", "The user is locked.", errors.UserLocked),
+        ("U.REQUEST_FAILED.UserLocked", "No access", errors.UserLocked),
+        ("U.INPUT_INVALID.Password.Invalid", "Wrong; the user will be locked after 2 more", LoginRefused),
+        ("U.REQUEST_FAILED.Blocked", "No access", LoginRefused),
+        ("U.INPUT_INVALID.Password.Invalid", "Invalid username or password.", LoginRefused),
+    ],
+)
+def test_only_the_error_of_a_locked_user_refers_to_support(code: str, message: str, kind: type[LoginRefused]) -> None:
+    refused = login_refusal(_error({"errorCode": code, "errorMessage": message}))
+    assert type(refused) is kind
+    assert ("only Verizon's support" in str(refused)) == (kind is errors.UserLocked)
+
+
+def test_an_unreadable_answer_is_freed_with_its_error_without_the_garbage_collector() -> None:
+    operation = Operation("things.get", "GET", "/things", NoneType, dict[str, str])
+    kept: list[weakref.ref[ThingSpaceError]] = []
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(10):
+            try:
+                read_answer(operation, Answer(200, {}, b"[" + b" " * 5_000_000 + b"]"), 1)
+            except AnswerUnreadable as error:
+                kept.append(weakref.ref(error))
+        alive = [one for one in kept if one() is not None]
+    finally:
+        gc.enable()
+    assert len(kept) == 10
+    assert not alive

@@ -1,4 +1,4 @@
-"""Paths: a value never leads anywhere else than to its own segment."""
+"""Paths: a value only ever fills its own segment."""
 
 from types import NoneType
 from typing import Any
@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from thingspace_async._operation import Operation, fill_path
-from thingspace_async._types import OpenEnum
+from thingspace_async._core.operation import Operation, fill_path
+from thingspace_async._core.types import OpenEnum
 from thingspace_async.errors import InvalidRequest
 
 STATUS = Operation(
@@ -27,7 +27,7 @@ def _filled(value: Any) -> str:
     return fill_path(STATUS, {"account_name": ACCOUNT, "request_id": value})
 
 
-def test_plain_values_stand_in_the_path_as_they_are() -> None:
+def test_plain_values_appear_unchanged_in_the_path() -> None:
     assert _filled("86c83330-4bf5") == "/m2m/v1/accounts/0000123456-00001/requests/86c83330-4bf5/status"
 
 
@@ -50,7 +50,7 @@ def test_plain_values_stand_in_the_path_as_they_are() -> None:
         (Kind.ODD, "a%20b%2Fc"),
     ],
 )
-def test_characters_that_mean_something_in_a_path_are_percent_encoded(value: str, encoded: str) -> None:
+def test_characters_with_a_meaning_in_paths_are_percent_encoded(value: str, encoded: str) -> None:
     assert _filled(value) == f"/m2m/v1/accounts/{ACCOUNT}/requests/{encoded}/status"
 
 
@@ -58,18 +58,18 @@ def test_characters_that_mean_something_in_a_path_are_percent_encoded(value: str
     ("value", "reason"),
     [
         ("", "must not be empty"),
-        (".", "would lead to another path"),
-        ("..", "would lead to another path"),
-        ("../x", "would lead to another path"),
-        ("x/..", "would lead to another path"),
-        ("x/./y", "would lead to another path"),
-        ("..\\x", "would lead to another path"),
-        ("x\\..", "would lead to another path"),
-        ("a\r\nX-Evil: 1", "control character"),
-        ("a\n", "control character"),
-        ("\tb", "control character"),
-        ("a\x00b", "control character"),
-        ("a\x7fb", "control character"),
+        (".", "would change the path"),
+        ("..", "would change the path"),
+        ("../x", "would change the path"),
+        ("x/..", "would change the path"),
+        ("x/./y", "would change the path"),
+        ("..\\x", "would change the path"),
+        ("x\\..", "would change the path"),
+        ("a\r\nX-Evil: 1", "cannot be printed"),
+        ("a\n", "cannot be printed"),
+        ("\tb", "cannot be printed"),
+        ("a\x00b", "cannot be printed"),
+        ("a\x7fb", "cannot be printed"),
         (None, "must be a str, not NoneType"),
         (5, "must be a str, not int"),
         (True, "must be a str, not bool"),
@@ -97,7 +97,7 @@ def test_half_of_a_surrogate_pair_is_refused(value: str) -> None:
 @example("\r\n")
 @example("%2e%2e")
 @example("{request_id}")
-def test_filling_never_adds_a_segment_or_touches_its_neighbours_and_can_be_undone(value: str) -> None:
+def test_a_value_never_adds_a_segment_or_changes_others_and_can_be_decoded(value: str) -> None:
     try:
         path = _filled(value)
     except InvalidRequest:
@@ -112,12 +112,12 @@ def test_filling_never_adds_a_segment_or_touches_its_neighbours_and_can_be_undon
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1).filter(lambda text: "." not in text))
-def test_every_visible_text_without_dots_is_accepted(value: str) -> None:
+def test_every_visible_string_without_dots_is_accepted(value: str) -> None:
     assert _filled(value).split("/")[6] == quote(value, safe="")
 
 
 @given(st.text(min_size=1), st.text(min_size=1))
-def test_values_never_run_into_each_other(one: str, other: str) -> None:
+def test_different_values_never_make_the_same_path(one: str, other: str) -> None:
     try:
         path = fill_path(STATUS, {"account_name": one, "request_id": other})
     except InvalidRequest:
@@ -127,7 +127,7 @@ def test_values_never_run_into_each_other(one: str, other: str) -> None:
     assert len(segments) == 8
 
 
-def test_an_operation_is_not_repeatable_unless_it_says_so() -> None:
+def test_an_operation_is_not_repeatable_by_default() -> None:
     operation = Operation("x.y", "POST", "/x", NoneType, str)
     assert operation.repeatable is False
     assert operation.server == "thingspace"

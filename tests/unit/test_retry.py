@@ -1,11 +1,11 @@
-"""When to try again: never what may have been carried out and must not be twice, and never beyond the budget."""
+"""When to retry: never beyond the budget, and never an unsafe call that may have been carried out."""
 
 import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thingspace_async._retry import RetryPolicy, delay_before_retry
+from thingspace_async._core.retry import RetryPolicy, delay_before_retry, reason_to_stop
 from thingspace_async.errors import (
     AnswerLost,
     AnswerTimedOut,
@@ -55,7 +55,7 @@ LOST = AnswerLost("m", operation="x")
 @pytest.mark.parametrize(
     "failure", [NOT_SENT, _refused(RateLimited, 429), _refused(RateLimited, 503)], ids=["not sent", "429", "gateway"]
 )
-def test_what_was_not_carried_out_is_tried_again_whatever_it_is(failure: ThingSpaceError, *, repeatable: bool) -> None:
+def test_any_call_that_was_not_carried_out_is_retried(failure: ThingSpaceError, *, repeatable: bool) -> None:
     assert _delay(failure, repeatable=repeatable) == 1.0
 
 
@@ -64,7 +64,7 @@ def test_what_was_not_carried_out_is_tried_again_whatever_it_is(failure: ThingSp
     [LOST, AnswerTimedOut("m", operation="x"), *(_refused(ServerFault, status) for status in (502, 503, 504))],
     ids=["lost", "timed out", "502", "503", "504"],
 )
-def test_what_may_have_been_carried_out_is_tried_again_only_if_it_is_repeatable(failure: ThingSpaceError) -> None:
+def test_a_call_that_may_have_been_carried_out_is_retried_only_if_repeatable(failure: ThingSpaceError) -> None:
     assert _delay(failure, repeatable=True) == 1.0
     assert _delay(failure, repeatable=False) is None
 
@@ -90,26 +90,26 @@ def test_what_may_have_been_carried_out_is_tried_again_only_if_it_is_repeatable(
     ],
     ids=repr,
 )
-def test_what_would_fail_again_is_never_tried_again(failure: ThingSpaceError) -> None:
+def test_a_call_that_would_fail_again_is_never_retried(failure: ThingSpaceError) -> None:
     assert _delay(failure, repeatable=True) is None
 
 
 @pytest.mark.parametrize(("retried", "wait"), [(0, 1.0), (1, 2.0), (2, 4.0), (3, 8.0), (4, 10.0), (9, 10.0)])
-def test_the_delay_doubles_up_to_its_ceiling(retried: int, wait: float) -> None:
+def test_the_delay_doubles_up_to_its_limit(retried: int, wait: float) -> None:
     policy = attrs.evolve(POLICY, retries=10)
     assert _delay(NOT_SENT, retried=retried, policy=policy) == wait
     assert _delay(NOT_SENT, retried=retried, policy=policy, jitter=0.25) == wait / 4
 
 
 @pytest.mark.parametrize(("retries", "retried"), [(0, 0), (1, 1), (3, 3), (3, 7)])
-def test_when_all_retries_are_used_there_is_none_left(retries: int, retried: int) -> None:
+def test_no_retry_is_left_when_all_are_used(retries: int, retried: int) -> None:
     assert _delay(NOT_SENT, retried=retried, policy=attrs.evolve(POLICY, retries=retries)) is None
 
 
 @pytest.mark.parametrize(
-    ("asked", "wait"), [(None, 0.5), (0.0, 0.5), (0.2, 0.5), (7.0, 7.0), (10.0, 10.0), (10.1, None), (86_400.0, None)]
+    ("asked", "wait"), [(None, 0.5), (0.0, 0.5), (0.2, 0.7), (7.0, 8.75), (10.0, 12.5), (10.1, None), (86_400.0, None)]
 )
-def test_the_platforms_wish_is_honoured_up_to_the_ceiling(asked: float | None, wait: float | None) -> None:
+def test_retry_after_of_the_platform_is_respected_up_to_the_limit(asked: float | None, wait: float | None) -> None:
     assert _delay(_refused(RateLimited, 429, asked), jitter=0.5) == wait
     assert _delay(_refused(ServerFault, 503, asked), jitter=0.5) == wait
 
@@ -145,7 +145,7 @@ FAILURES = st.one_of(
     jitter=st.floats(0, 1, exclude_max=True),
     repeatable=st.booleans(),
 )
-def test_a_call_never_goes_beyond_its_budget_whatever_fails(
+def test_a_call_never_exceeds_its_budget(
     *, policy: RetryPolicy, failures: list[ThingSpaceError], seconds: float, jitter: float, repeatable: bool
 ) -> None:
     elapsed, retried = 0.0, 0
@@ -166,7 +166,7 @@ def test_a_call_never_goes_beyond_its_budget_whatever_fails(
 
 
 @given(policy=POLICIES, retried=st.integers(0, 40), elapsed=st.floats(0, 1e4), jitter=st.floats(0, 1))
-def test_a_lost_answer_of_what_is_not_repeatable_is_never_sent_again(
+def test_an_unrepeatable_call_is_never_sent_again_after_a_lost_answer(
     policy: RetryPolicy, retried: int, elapsed: float, jitter: float
 ) -> None:
     assert _delay(LOST, policy=policy, repeatable=False, retried=retried, elapsed=elapsed, jitter=jitter) is None
@@ -184,3 +184,32 @@ def test_any_number_of_retries_can_be_counted() -> None:
         )
         == 30.0
     )
+
+
+@pytest.mark.parametrize(
+    ("failure", "repeatable", "retried", "reason"),
+    [
+        (_refused(BadRequest, 400), True, 0, "the answer is final"),
+        (_refused(ServerFault, 500), True, 0, "the answer is final"),
+        (LOST, False, 0, "the platform may have carried it out, and a second request may do harm"),
+        (
+            _refused(ServerFault, 503),
+            False,
+            0,
+            "the platform may have carried it out, and a second request may do harm",
+        ),
+        (NOT_SENT, False, 3, "retries=3 allows no more"),
+        (LOST, True, 3, "retries=3 allows no more"),
+        (
+            _refused(RateLimited, 429, 11),
+            True,
+            0,
+            "the wait would be too long for the limit of 100 s, or for a Retry-After",
+        ),
+    ],
+)
+def test_the_log_says_why_a_call_is_not_retried(
+    failure: ThingSpaceError, *, repeatable: bool, retried: int, reason: str
+) -> None:
+    assert _delay(failure, repeatable=repeatable, retried=retried) is None
+    assert reason_to_stop(POLICY, failure, repeatable=repeatable, retried=retried) == reason

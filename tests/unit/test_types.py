@@ -1,4 +1,4 @@
-"""Types that several products share: what they hide, keep and equal."""
+"""Types shared by rooms: secrets, identifiers, enumerations and UNSET."""
 
 import copy
 import io
@@ -14,7 +14,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thingspace_async._types import UNSET, CustomField, DeviceId, ExtendedAttribute, OpenEnum, Secret, Unset
+from thingspace_async._core.types import (
+    UNSET,
+    CustomField,
+    DeviceId,
+    DeviceIds,
+    ExtendedAttribute,
+    OpenEnum,
+    Secret,
+    SomeDevices,
+    Unset,
+    devices_named_in,
+    to_device_id,
+    to_device_ids,
+    to_devices,
+)
+from thingspace_async.devices import (
+    AccountLabels,
+    AssociateLabelRequest,
+    ChangeDeviceIdRequest,
+    Device,
+    DeviceLabel,
+    SuspendRequest,
+)
+from thingspace_async.errors import InvalidRequest
+from thingspace_async.esim import GlobalFallbackRequest
+from thingspace_async.sms import SmsEventHistoryRequest, SmsSendRequest
 
 HIDDEN = "hunter2-is-hidden"
 
@@ -82,20 +107,20 @@ def _traced() -> str:
         "traceback with locals",
     ],
 )
-def test_a_secret_shows_in_no_text(show: Callable[[], str]) -> None:
+def test_no_str_or_repr_shows_a_secret(show: Callable[[], str]) -> None:
     text = show()
     assert "**********" in text
     assert HIDDEN not in text
 
 
-def test_a_secret_is_given_away_by_reveal_alone() -> None:
+def test_only_reveal_returns_a_secret() -> None:
     assert Secret(HIDDEN).reveal() == HIDDEN
     assert Secret(Secret(HIDDEN)).reveal() == HIDDEN
     assert not hasattr(Secret(HIDDEN), "__dict__")
 
 
 @pytest.mark.parametrize("write", [json.dumps, orjson.dumps])
-def test_a_secret_gets_into_no_json_by_accident(write: Callable[[object], object]) -> None:
+def test_a_secret_cannot_be_written_to_json_by_accident(write: Callable[[object], object]) -> None:
     with pytest.raises(TypeError) as refused:
         write(Secret(HIDDEN))
     assert HIDDEN not in str(refused.value)
@@ -107,7 +132,7 @@ def test_a_format_specification_for_a_secret_fails_without_showing_it() -> None:
     assert HIDDEN not in str(refused.value)
 
 
-def test_secrets_compare_by_their_text_and_with_nothing_else() -> None:
+def test_secrets_compare_by_value_and_only_with_secrets() -> None:
     assert Secret("a") == Secret("a")
     assert Secret("a") != Secret("b")
     assert Secret("é") == Secret("é")
@@ -116,15 +141,22 @@ def test_secrets_compare_by_their_text_and_with_nothing_else() -> None:
     assert len({Secret("a"), Secret("a"), Secret("b")}) == 2
 
 
-def test_a_secret_can_be_copied_and_pickled() -> None:
+def test_a_secret_can_be_copied() -> None:
     secret = Secret(HIDDEN)
-    for twin in (copy.copy(secret), copy.deepcopy(secret), pickle.loads(pickle.dumps(secret))):
+    for twin in (copy.copy(secret), copy.deepcopy(secret), copy.deepcopy([secret])[0]):
         assert twin == secret
         assert twin.reveal() == HIDDEN
 
 
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_secret_is_never_pickled_and_the_error_does_not_show_it(protocol: int) -> None:
+    with pytest.raises(TypeError, match="a Secret cannot be pickled") as refused:
+        pickle.dumps({"password": Secret(HIDDEN)}, protocol)
+    assert HIDDEN not in str(refused.value)
+
+
 @pytest.mark.parametrize("spelling", ["Red", "red", "RED", "rEd"])
-def test_a_known_value_is_found_whatever_its_case(spelling: str) -> None:
+def test_a_known_value_is_found_in_any_case(spelling: str) -> None:
     assert Colour(spelling) is Colour.RED
 
 
@@ -134,7 +166,7 @@ def test_every_member_is_found_in_every_case(member: Colour, change: Callable[[s
 
 
 @pytest.mark.parametrize("value", ["mauve", "", "Red ", "rouge é", "with space", "_name_", "RED.BLUE"])
-def test_an_unknown_value_is_kept_as_it_is(value: str) -> None:
+def test_an_unknown_value_is_kept_unchanged(value: str) -> None:
     kept = Colour(value)
     assert type(kept) is Colour
     assert (kept.value, kept.name, str(kept), f"{kept}") == (value,) * 4
@@ -146,7 +178,7 @@ def test_an_unknown_value_is_kept_as_it_is(value: str) -> None:
 
 
 @given(st.text())
-def test_a_value_known_or_not_travels_unchanged(text: str) -> None:
+def test_known_and_unknown_values_survive_pickling_and_copying(text: str) -> None:
     value = Colour(text)
     assert copy.copy(value) == copy.deepcopy(value) == value
     twin = pickle.loads(pickle.dumps(value))
@@ -164,12 +196,12 @@ def test_unknown_values_are_not_added_to_the_class() -> None:
 
 
 @pytest.mark.parametrize("value", [None, 5, 1.5, True, [], {}, b"Red"])
-def test_what_is_no_text_is_no_value_of_an_enumeration(value: object) -> None:
+def test_an_enumeration_accepts_only_strings(value: object) -> None:
     with pytest.raises(ValueError, match="is not a valid Colour"):
         Colour(value)  # type: ignore[arg-type]
 
 
-def test_unset_is_one_falsy_thing_that_prints_plainly() -> None:
+def test_unset_is_a_falsy_singleton_with_a_plain_repr() -> None:
     assert not UNSET
     assert repr(UNSET) == "UNSET"
     assert UNSET is Unset.UNSET
@@ -178,8 +210,8 @@ def test_unset_is_one_falsy_thing_that_prints_plainly() -> None:
     assert list(Unset) == [UNSET]
 
 
-@pytest.mark.parametrize(("one", "other"), [("imei", "IMEI"), ("iccid", "iccId"), ("ICCID", "iccId")])
-def test_a_device_id_equals_another_whatever_the_case_of_its_kind(one: str, other: str) -> None:
+@pytest.mark.parametrize(("one", "other"), [("serial", "SERIAL"), ("iccid", "iccId"), ("ICCID", "iccId")])
+def test_device_ids_are_equal_in_any_case_of_their_kind(one: str, other: str) -> None:
     first, second = DeviceId(id="89148000000800139708", kind=one), DeviceId(id="89148000000800139708", kind=other)
     assert first == second
     assert hash(first) == hash(second)
@@ -189,26 +221,29 @@ def test_a_device_id_equals_another_whatever_the_case_of_its_kind(one: str, othe
 
 @pytest.mark.parametrize(
     "other",
-    [DeviceId(id="1", kind="meid"), DeviceId(id="2", kind="imei"), DeviceId(id="a", kind="imei"), ("1", "imei")],
+    [DeviceId(id="49015420323751", kind="serial"), DeviceId.imei("49015420323752"), ("49015420323751", "imei")],
 )
 def test_a_device_id_differs_from_another_id_or_kind(other: object) -> None:
-    assert DeviceId(id="1", kind="imei") != other
+    assert DeviceId.imei("49015420323751") != other
 
 
 def test_the_case_of_the_id_itself_matters() -> None:
-    assert DeviceId(id="A100004", kind="meid") != DeviceId(id="a100004", kind="meid")
+    assert DeviceId.meid("A100003685E561") != DeviceId.meid("a100003685e561")
 
 
-@pytest.mark.parametrize("kind", ["imei", "iccid", "mdn", "msisdn", "meid", "esn", "imsi", "eid"])
-def test_each_kind_of_identifier_has_a_short_way_to_write_it(kind: str) -> None:
-    assert getattr(DeviceId, kind)("123") == DeviceId(id="123", kind=kind)
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [("imei", 14), ("iccid", 20), ("mdn", 10), ("msisdn", 11), ("meid", 14), ("esn", 11), ("imsi", 15), ("eid", 32)],
+)
+def test_each_kind_of_identifier_has_a_constructor(kind: str, size: int) -> None:
+    assert getattr(DeviceId, kind)("1" * size) == DeviceId(id="1" * size, kind=kind)
 
 
 @pytest.mark.parametrize(
     "value",
-    [DeviceId.imei("1"), CustomField(key="CustomField1", value="x"), ExtendedAttribute(key="DeviceId")],
+    [DeviceId.imei("49015420323751"), CustomField(key="CustomField1", value="x"), ExtendedAttribute(key="DeviceId")],
 )
-def test_shared_models_cannot_be_changed_and_travel(value: attrs.AttrsInstance) -> None:
+def test_shared_models_are_frozen_and_can_be_pickled_and_copied(value: attrs.AttrsInstance) -> None:
     for field in attrs.fields(type(value)):
         with pytest.raises(attrs.exceptions.FrozenInstanceError):
             setattr(value, field.name, "other")
@@ -218,3 +253,37 @@ def test_shared_models_cannot_be_changed_and_travel(value: attrs.AttrsInstance) 
 def test_secrets_of_any_characters_compare() -> None:
     assert Secret("\ud800") != Secret("x")
     assert Secret("\ud800") == Secret("\ud800")
+
+
+IMEI, ICCID = DeviceId.imei("49015420323751"), DeviceId(id="89141390780800784259", kind="iccId")
+DEVICE = DeviceIds(device_ids=(DeviceId.mdn("5125550123"), IMEI, ICCID))
+
+
+def test_the_preferred_identifier_of_a_device_is_a_permanent_one() -> None:
+    assert to_device_id(DEVICE) == ICCID
+    assert to_device_id(DeviceIds(device_ids=(DeviceId.mdn("5125550123"),))) == DeviceId.mdn("5125550123")
+    assert to_device_ids([DEVICE, IMEI]) == (ICCID, IMEI)
+    assert to_devices([Device(device_ids=DEVICE.device_ids)]) == (DEVICE,)
+    with pytest.raises(InvalidRequest, match="device_id must be a DeviceId"):
+        SmsEventHistoryRequest(device_id=Device())
+
+
+LABELS = AccountLabels(devices=[DEVICE], label=[DeviceLabel(name="VIN", value="1")])
+
+
+@pytest.mark.parametrize(
+    ("request_", "devices"),
+    [
+        (SmsSendRequest(account_name="a", sms_message="b", device_ids=[IMEI, ICCID]), [IMEI, ICCID]),
+        (SmsSendRequest(account_name="a", sms_message="b", group_name="c"), []),
+        (SuspendRequest(devices=[DEVICE]), [DEVICE]),
+        (SuspendRequest(account_name="a"), []),
+        (ChangeDeviceIdRequest(device_ids=[IMEI, ICCID]), [[IMEI, ICCID]]),
+        (SmsEventHistoryRequest(device_id=IMEI), [IMEI]),
+        (AssociateLabelRequest(account_name="a", labels=LABELS), [DEVICE]),
+        (GlobalFallbackRequest(account_name="a", devices=[[IMEI, ICCID]]), [[IMEI, ICCID]]),
+        (None, []),
+    ],
+)
+def test_the_devices_that_a_request_names_are_known(request_: object, devices: SomeDevices) -> None:
+    assert devices_named_in(request_) == to_devices(devices)

@@ -1,4 +1,4 @@
-"""Session management: what `Session` sends to log in, log out and change the password.
+"""Session management: the requests that `Session` sends to log in, log out and change the password.
 
 https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/start-connectivity-management-session.html
 """

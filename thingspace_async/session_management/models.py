@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
-from thingspace_async._codec import wire
-from thingspace_async._types import Secret
+from thingspace_async._core.codec import Model, named_on_wire
+from thingspace_async._core.values import Secret
 
 __all__ = [
     "LogInRequest",
@@ -18,47 +20,60 @@ __all__ = [
 
 
 @attrs.frozen(kw_only=True)
-class LogInRequest:
-    """A Unified Web Services user and its password."""
+class LogInRequest(Model):
+    """A Unified Web Services user."""
 
     username: str
+    """Name of the user."""
     password: Secret
+    """Password of the user."""
 
 
 @attrs.frozen(kw_only=True)
-class LogInResult:
-    """The VZ-M2M session token, which dies after 20 minutes without a call."""
+class LogInResult(Model):
+    """The VZ-M2M session token. It expires after 20 minutes without a call."""
 
     session_token: Secret
 
 
 @attrs.frozen(kw_only=True)
-class LogOutResult:
-    """The session token that was ended."""
+class LogOutResult(Model):
+    """The session token that is no longer valid."""
 
     session_token: Secret | None = None
 
 
 @attrs.frozen(kw_only=True)
-class SessionResetPasswordRequest:
-    """The password that is to be replaced."""
+class SessionResetPasswordRequest(Model):
+    """A password to replace."""
 
     old_password: Secret
+    """The present password."""
 
 
 @attrs.frozen(kw_only=True)
-class SessionResetPasswordResult:
-    """The password that the platform chose, valid from now on."""
+class SessionResetPasswordResult(Model):
+    """The new password, which the platform has chosen. It is valid at once."""
 
     new_password: Secret
 
 
 @attrs.frozen(kw_only=True)
-class OAuthToken:
+class OAuthToken(Model):
     """The gateway's access token."""
 
-    access_token: Secret = attrs.field(metadata=wire("access_token"))
-    token_type: str | None = attrs.field(default=None, metadata=wire("token_type"))
-    expires_in: int | None = attrs.field(default=None, metadata=wire("expires_in"))
-    """Seconds left, which is less than an hour when somebody asked for the same token before."""
+    access_token: Secret = attrs.field(metadata=named_on_wire("access_token"))
+    token_type: str | None = attrs.field(default=None, metadata=named_on_wire("token_type"))
+    expires_in: Any = attrs.field(default=None, metadata=named_on_wire("expires_in"))
+    """Remaining seconds: less than an hour if the key's token was issued earlier. Some gateways send a string."""
+
+    @property
+    def seconds(self) -> float | None:
+        """Remaining seconds, at most a day, or None if the answer has no usable number."""
+        try:
+            seconds = float(str(self.expires_in))
+        except ValueError:
+            return None
+        return min(seconds, 86_400.0) if seconds > 0 else None
+
     scope: str | None = None

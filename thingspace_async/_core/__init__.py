@@ -1,0 +1,1 @@
+"""The base of all rooms: codec, transport, login and the typed caller."""

@@ -1,0 +1,1 @@
+"""Runs in the stores that one machine uses: in memory, and in a SQLite file."""

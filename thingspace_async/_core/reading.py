@@ -1,0 +1,70 @@
+"""Read a successful answer as its operation's type."""
+
+from __future__ import annotations
+
+from types import NoneType
+from typing import Any, TypeVar, cast
+
+import orjson
+
+from thingspace_async._core import codec
+from thingspace_async._core.operation import Operation, Text
+from thingspace_async._core.transport import Answer
+from thingspace_async.errors import AnswerUnreadable
+
+__all__ = ["read_answer"]
+
+R = TypeVar("R")
+
+
+def read_answer(operation: Operation[Any, R], answer: Answer, tries: int) -> R:
+    """Read a successful answer as the operation's type."""
+    if operation.answer is NoneType:
+        return None  # type: ignore[return-value]
+    try:
+        if operation.is_plain:
+            return codec.load(answer.body, operation.answer)
+        return _read_odd(operation, answer.body)
+    except codec.Mismatch as mismatch:
+        failure = AnswerUnreadable(
+            mismatch.message,
+            operation=operation.name,
+            path=mismatch.path,
+            status=answer.status,
+            tries=tries,
+            body=answer.body,
+        )
+    try:
+        raise failure
+    finally:
+        del failure  # The error's traceback refers to this frame, which would be a reference cycle.
+
+
+def _read_odd(operation: Operation[Any, R], body: bytes) -> R:
+    """Read an answer that is plain text, that may be empty, or whose list may have several forms."""
+    kind: Any = operation.answer
+    if kind is Text:
+        try:
+            return cast("R", Text(body.decode("utf-8-sig")))
+        except UnicodeDecodeError:
+            raise codec.Mismatch("expected text in UTF-8") from None
+    if operation.empty is not None and not body.strip():
+        return operation.empty
+    if operation.unwrap is not None or operation.one_or_many:
+        body = _as_list(body, operation.unwrap, one_or_many=operation.one_or_many)
+    return codec.load(body, operation.answer)
+
+
+def _as_list(body: bytes, member: str | None, *, one_or_many: bool) -> bytes:
+    """Return the list in a body as JSON: the body itself, one of its members, or the body as the only item."""
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return body  # The codec reports the fault.
+    if isinstance(found, dict):
+        if member is not None and member in found:
+            return orjson.dumps(found[member])
+        if one_or_many:
+            return orjson.dumps([found])
+        raise codec.Mismatch(f"expected a list, or an object with the member `{member}`")
+    return body
