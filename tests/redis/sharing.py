@@ -1,4 +1,4 @@
-"""Sessions that share a store, and what the platform gives them."""
+"""Sessions that share a store, and a source of tokens for them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Final
 
 from redis.asyncio import Redis, RedisCluster
 
-from thingspace_async._store import Identity, LogOut, Token, UserStore
-from thingspace_async._types import Secret
+from thingspace_async._core.store import Identity, LogOut, Token, UserStore
+from thingspace_async._core.types import Secret
 from thingspace_async.redis import RedisStore
 
 IDENTITY: Final = Identity(host="thingspace.test", client_id="key", username="user")
 
 
 class Source:
-    """Gives tokens out, and counts how many ask for one at the same time."""
+    """Issues tokens, and counts how many callers ask for one at the same time."""
 
     def __init__(self, seconds: float | None = None) -> None:
         self.given: list[Secret] = []
@@ -45,7 +45,7 @@ class Source:
 
 
 def user(redis: Redis | RedisCluster, **options: object) -> UserStore:
-    """Return what a worker has of a store: each has its own RedisStore, as its own process would."""
+    """Return one worker's store of the user. Each worker has its own RedisStore, as if it were a process of its own."""
     return RedisStore(redis, **options).of(IDENTITY)  # type: ignore[arg-type]  # of any kind
 
 
@@ -53,7 +53,7 @@ def user(redis: Redis | RedisCluster, **options: object) -> UserStore:
 async def entered(
     redis: Redis | RedisCluster, *, log_out: LogOut = "never", **options: object
 ) -> AsyncIterator[UserStore]:
-    """Enter a worker, and have it leave."""
+    """Enter a worker, and let it leave after the block."""
     worker = user(redis, **options)
     try:
         await worker.enter()

@@ -1,4 +1,4 @@
-"""What sessions share through Redis: tokens, the lock on renewing them, refused passwords, leases, the pace."""
+"""Tokens, their lock, refused passwords, leases and the pace, shared by sessions through Redis."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from cryptography.fernet import Fernet
 from redis import Redis as BlockingRedis
 from redis.asyncio import BlockingConnectionPool, Redis
 
+from tests.redis.guarding import answered, forgive, may_send
 from tests.redis.servers import RedisServer
 from tests.redis.sharing import IDENTITY, Source, entered, user
 from tests.session.checks import raises
-from thingspace_async import _store
-from thingspace_async._store import UNANSWERED, LogOut, Refusal, Token
-from thingspace_async._types import Secret
+from thingspace_async._core import store
+from thingspace_async._core.guard import UNANSWERED, Refusal
+from thingspace_async._core.store import LogOut, Token
+from thingspace_async._core.types import Secret
 from thingspace_async.errors import ConfigurationError, RequestNotSent
 from thingspace_async.redis import RedisStore, _leases, _lock, _tokens
 from thingspace_async.redis._scripts import text_of
@@ -33,13 +35,13 @@ def source() -> Source:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have locks and leases run out within a second."""
-    monkeypatch.setattr(_lock, "LOCKED", 0.6)
-    monkeypatch.setattr(_leases, "LEASED", 0.6)
+    """Let locks and leases expire within a second."""
+    monkeypatch.setattr(_lock, "LOCK_EXPIRES", 0.6)
+    monkeypatch.setattr(_leases, "LEASE_EXPIRES", 0.6)
 
 
 async def _commands(redis: Redis) -> int:
-    """Count what the server has been sent; what scripts call and the counting itself are left out."""
+    """Count the commands that clients have sent, without calls inside scripts and the counting itself."""
     stats = await redis.info("commandstats")
     return sum(int(stats.get(f"cmdstat_{name}", {}).get("calls", 0)) for name in ("evalsha", "eval", "xread"))
 
@@ -60,20 +62,20 @@ async def test_a_token_is_fetched_once_for_all(redis: Redis, source: Source) -> 
     assert {token.check_after for token in tokens} == {60}
 
 
-async def test_those_who_wait_are_told_at_once(redis: Redis, source: Source) -> None:
+async def test_waiting_sessions_get_the_token_at_once(redis: Redis, source: Source) -> None:
     source.wait = 0.1
     first = asyncio.create_task(user(redis).token("session", source.fetch))
     await asyncio.sleep(0.05)
     before = await _commands(redis)
     await user(redis).token("session", source.fetch)
     await asyncio.wait_for(first, 1)
-    assert await _commands(redis) - before <= 4  # Ask, listen, ask again; and the first one's publishing.
+    assert await _commands(redis) - before <= 4  # Acquire, wait, acquire again; and the other worker publishes.
 
 
-async def test_another_user_key_or_host_has_tokens_of_its_own(redis: Redis, source: Source) -> None:
+async def test_another_user_key_or_host_has_its_own_tokens(redis: Redis, source: Source) -> None:
     await user(redis).token("session", source.fetch)
     for name in ("host", "client_id", "username"):
-        other = RedisStore(redis).of(_store.Identity(**(_as_dict() | {name: "other"})))
+        other = RedisStore(redis).of(store.Identity(**(_as_dict() | {name: "other"})))
         await other.token("session", source.fetch)
     await user(redis, prefix="other").token("session", source.fetch)
     assert source.asked == 5
@@ -83,7 +85,7 @@ def _as_dict() -> dict[str, str]:
     return {"host": IDENTITY.host, "client_id": IDENTITY.client_id, "username": IDENTITY.username}
 
 
-async def test_a_known_token_that_is_still_the_one_is_the_very_object_and_lives_on(
+async def test_a_known_token_that_is_still_shared_is_the_same_object_and_lives_longer(
     redis: Redis, source: Source
 ) -> None:
     worker = user(redis)
@@ -97,7 +99,7 @@ async def test_a_known_token_that_is_still_the_one_is_the_very_object_and_lives_
     assert await redis.ttl(key) > 1100
 
 
-async def test_an_oauth_token_is_shared_with_the_time_that_it_has_left(redis: Redis) -> None:
+async def test_an_oauth_token_is_shared_with_its_remaining_time(redis: Redis) -> None:
     source = Source(seconds=1800)
     await user(redis).token("oauth", source.fetch)
     (key,) = await redis.keys("*token:oauth")
@@ -108,7 +110,7 @@ async def test_an_oauth_token_is_shared_with_the_time_that_it_has_left(redis: Re
     assert source.asked == 1
 
 
-async def test_a_rejected_token_is_dropped_but_not_the_one_after_it(redis: Redis, source: Source) -> None:
+async def test_a_rejected_token_is_dropped_and_the_next_one_kept(redis: Redis, source: Source) -> None:
     one, other = user(redis), user(redis)
     old = await one.token("session", source.fetch)
     assert await other.token("session", source.fetch) == old
@@ -117,7 +119,9 @@ async def test_a_rejected_token_is_dropped_but_not_the_one_after_it(redis: Redis
     assert source.asked == 2
 
 
-async def test_a_rejected_token_is_not_shared_again_by_one_that_still_holds_it(redis: Redis, source: Source) -> None:
+async def test_a_rejected_token_is_not_shared_again_by_a_session_that_still_holds_it(
+    redis: Redis, source: Source
+) -> None:
     one, other = user(redis), user(redis)
     old = await one.token("session", source.fetch)
     await other.token("session", source.fetch)
@@ -129,10 +133,10 @@ async def test_a_rejected_token_is_not_shared_again_by_one_that_still_holds_it(r
     assert new.secret != old.secret
 
 
-async def test_anew_fetches_though_there_is_a_token(redis: Redis, source: Source) -> None:
+async def test_force_new_fetches_although_there_is_a_token(redis: Redis, source: Source) -> None:
     worker = user(redis)
     known = await worker.token("session", source.fetch)
-    new = await worker.token("session", source.fetch, known=known, anew=True)
+    new = await worker.token("session", source.fetch, known=known, force_new=True)
     assert (await user(redis).token("session", source.fetch)).secret == new.secret != known.secret
 
 
@@ -150,10 +154,10 @@ async def test_the_first_call_of_a_new_worker_takes_one_round_trip_for_both_toke
     assert source.asked == 1
 
 
-async def test_what_was_found_on_entering_is_not_used_late(
+async def test_tokens_that_were_read_on_entering_expire_soon(
     redis: Redis, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_tokens, "_FRESH", 0.0)
+    monkeypatch.setattr(_tokens, "_OFFER_EXPIRES", 0.0)
     first = user(redis)
     old = await first.token("session", source.fetch)
     async with entered(redis) as second:
@@ -161,32 +165,30 @@ async def test_what_was_found_on_entering_is_not_used_late(
         assert (await second.token("session", source.fetch)).secret != old.secret
 
 
-async def test_no_key_tells_whose_it_is_and_all_are_in_one_slot(redis: Redis, source: Source) -> None:
+async def test_keys_do_not_reveal_the_user_and_are_in_one_slot(redis: Redis, source: Source) -> None:
     async with entered(redis) as worker:
         await worker.token("session", source.fetch)
-        await worker.may_send(PASSWORD)
+        await may_send(worker, PASSWORD)
         keys = [text_of(key) for key in await redis.keys()]
     assert await _keys(redis) == ["guard", "news:session", "token:session"]
     assert len({key[key.index("{") : key.index("}")] for key in keys}) == 1
     assert not any(word in key for key in keys for word in ("user", "hush", "thingspace.test"))
 
 
-async def test_a_client_that_decodes_answers_will_do(redis_server: RedisServer, redis: Redis, source: Source) -> None:
+async def test_the_client_may_decode_responses(redis_server: RedisServer, redis: Redis, source: Source) -> None:
     old = await user(redis).token("session", source.fetch)
     async with Redis.from_url(redis_server.url, decode_responses=True) as decoding, entered(decoding) as worker:
         assert (await worker.token("session", source.fetch)).secret == old.secret
         new = await worker.token("session", source.fetch, rejected=old)
-        await worker.answered(PASSWORD, refusal=REFUSED)
-        assert await worker.may_send(PASSWORD) == REFUSED
+        await answered(worker, PASSWORD, refusal=REFUSED)
+        assert await may_send(worker, PASSWORD) == REFUSED
         source.wait = 0.1
         waiting = [user(decoding).token("session", source.fetch, rejected=new) for _ in range(2)]
         assert len({token.secret for token in await asyncio.gather(*waiting)}) == 1
 
 
 @pytest.mark.parametrize("resp", [2, 3])
-async def test_either_protocol_of_redis_will_do(
-    redis_server: RedisServer, redis: Redis, source: Source, resp: int
-) -> None:
+async def test_both_protocols_of_redis_work(redis_server: RedisServer, redis: Redis, source: Source, resp: int) -> None:
     source.wait = 0.1
     async with Redis.from_url(redis_server.url, protocol=resp) as client:
         await asyncio.gather(*(user(client).token("session", source.fetch) for _ in range(3)))
@@ -194,7 +196,7 @@ async def test_either_protocol_of_redis_will_do(
 
 
 @pytest.mark.parametrize("limit", [0.4, None])
-async def test_who_waits_for_longer_than_the_client_listens_does_not_take_redis_for_away(
+async def test_waiting_longer_than_the_socket_timeout_does_not_count_as_an_outage(
     redis_server: RedisServer, redis: Redis, source: Source, caplog: pytest.LogCaptureFixture, limit: float | None
 ) -> None:
     source.wait = 1.0
@@ -204,7 +206,7 @@ async def test_who_waits_for_longer_than_the_client_listens_does_not_take_redis_
     assert not caplog.records
 
 
-async def test_two_sessions_can_do_with_a_pool_of_two_connections(redis_server: RedisServer, redis: Redis) -> None:
+async def test_two_sessions_need_two_connections(redis_server: RedisServer, redis: Redis) -> None:
     source = Source()
     source.wait = 1.0
     async with Redis.from_pool(BlockingConnectionPool.from_url(redis_server.url, max_connections=2)) as client:
@@ -215,13 +217,13 @@ async def test_two_sessions_can_do_with_a_pool_of_two_connections(redis_server: 
 # The lock
 
 
-async def test_a_slow_log_in_keeps_its_lock(redis: Redis, source: Source, quick: None) -> None:
+async def test_a_slow_login_keeps_its_lock(redis: Redis, source: Source, quick: None) -> None:
     source.wait = 1.5
     await asyncio.gather(*(user(redis).token("session", source.fetch) for _ in range(3)))
     assert source.asked == 1
 
 
-async def test_a_lock_whose_holder_is_gone_runs_out(redis: Redis, source: Source, quick: None) -> None:
+async def test_a_lock_expires_if_its_holder_has_died(redis: Redis, source: Source, quick: None) -> None:
     await user(redis).token("session", source.fetch)
     (key,) = await redis.keys("*token:session")
     lock = text_of(key).replace("token", "lock")
@@ -234,7 +236,7 @@ async def test_a_lock_whose_holder_is_gone_runs_out(redis: Redis, source: Source
 
 
 @pytest.mark.parametrize("how", ["failed", "cancelled"])
-async def test_who_gives_up_lets_the_next_one_try_at_once(redis: Redis, source: Source, how: str) -> None:
+async def test_if_the_holder_gives_up_the_next_session_tries_at_once(redis: Redis, source: Source, how: str) -> None:
     source.wait = 0.1
     source.error = RequestNotSent("away", operation="session.log_in")
     first = asyncio.create_task(user(redis).token("session", source.fetch))
@@ -251,18 +253,18 @@ async def test_who_gives_up_lets_the_next_one_try_at_once(redis: Redis, source: 
     assert await _keys(redis) == ["news:session", "token:session"]
 
 
-async def test_who_has_lost_the_lock_takes_over_what_the_other_has_shared(redis: Redis) -> None:
+async def test_a_session_that_lost_the_lock_uses_the_token_that_another_one_shared(redis: Redis) -> None:
     slow, fast = Source(), Source()
     slow.wait = 0.2
     first = asyncio.create_task(user(redis).token("session", slow.fetch))
     await asyncio.sleep(0.05)
-    await redis.delete(*await redis.keys("*lock:*"))  # As if it had run out while the process stood still.
+    await redis.delete(*await redis.keys("*lock:*"))  # As if it had expired while the process was suspended.
     shared = await user(redis).token("session", fast.fetch)
     assert (await first).secret == shared.secret
     assert (await user(redis).token("session", fast.fetch)).secret == shared.secret
 
 
-async def test_who_has_lost_the_lock_shares_what_it_has_if_nobody_else_does(redis: Redis, source: Source) -> None:
+async def test_a_session_that_lost_the_lock_shares_its_token_if_no_other_one_did(redis: Redis, source: Source) -> None:
     source.wait = 0.1
     first = asyncio.create_task(user(redis).token("session", source.fetch))
     await asyncio.sleep(0.05)
@@ -272,7 +274,7 @@ async def test_who_has_lost_the_lock_shares_what_it_has_if_nobody_else_does(redi
     assert await _keys(redis) == ["news:session", "token:session"]
 
 
-async def test_who_has_lost_the_lock_fetches_again_where_a_later_token_was_rejected(redis: Redis) -> None:
+async def test_a_session_that_lost_the_lock_fetches_again_if_a_later_token_was_rejected(redis: Redis) -> None:
     slow, fast = Source(), Source()
     slow.wait = 0.2
     first = asyncio.create_task(user(redis).token("session", slow.fetch))
@@ -287,7 +289,7 @@ async def test_who_has_lost_the_lock_fetches_again_where_a_later_token_was_rejec
     assert slow.asked == 2
 
 
-async def test_exclusive_keeps_all_others_from_logging_in(redis: Redis, source: Source, quick: None) -> None:
+async def test_exclusive_keeps_all_other_sessions_from_logging_in(redis: Redis, source: Source, quick: None) -> None:
     worker, others = user(redis), [user(redis) for _ in range(3)]
     async with worker.exclusive():
         waiting = [asyncio.create_task(other.token("session", source.fetch)) for other in others]
@@ -297,7 +299,7 @@ async def test_exclusive_keeps_all_others_from_logging_in(redis: Redis, source: 
         await asyncio.sleep(0.1)
         assert source.asked == 1
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(user(redis).token("session", source.fetch, anew=True), 0.2)
+            await asyncio.wait_for(user(redis).token("session", source.fetch, force_new=True), 0.2)
     await asyncio.wait_for(asyncio.gather(*waiting), 0.5)
     assert source.asked == 1
 
@@ -306,7 +308,7 @@ async def test_exclusive_keeps_all_others_from_logging_in(redis: Redis, source: 
 
 
 def _dump(redis: BlockingRedis) -> bytes:
-    """Return all that the server holds, as it is, and packed as it saves it."""
+    """Return all data of the server, both plain and in the form that it saves."""
     read: dict[str, Callable[[Any], object]] = {
         "hash": redis.hgetall,
         "string": redis.get,
@@ -324,34 +326,34 @@ def dump(redis_server: RedisServer) -> Iterator[BlockingRedis]:
 
 
 @pytest.mark.parametrize("encrypted", [True, False])
-async def test_a_dump_of_redis_holds_nothing_of_a_token_that_is_encrypted(
+async def test_a_dump_of_redis_does_not_contain_an_encrypted_token(
     redis: Redis, source: Source, dump: BlockingRedis, *, encrypted: bool
 ) -> None:
     keys = [Fernet.generate_key()] if encrypted else []
     async with entered(redis, encryption_keys=keys) as worker:
         await worker.token("oauth", Source(3600).fetch)
         await worker.token("session", source.fetch)
-        await worker.may_send(PASSWORD)
-        await worker.answered(PASSWORD, refusal=REFUSED)
+        await may_send(worker, PASSWORD)
+        await answered(worker, PASSWORD, refusal=REFUSED)
         text = await asyncio.to_thread(_dump, dump)
     assert (b"hush" in text) is not encrypted
     assert b"hush-password" not in text
 
 
-async def test_keys_are_rotated_without_a_log_in(redis: Redis, source: Source) -> None:
+async def test_keys_are_rotated_without_a_login(redis: Redis, source: Source) -> None:
     old, new = Fernet.generate_key(), Fernet.generate_key().decode()
     await user(redis, encryption_keys=[old]).token("session", source.fetch)
     for keys in ([old, new], [new, old]):
         await user(redis, encryption_keys=keys).token("session", source.fetch)
     assert source.asked == 1
-    await user(redis, encryption_keys=[new, old]).token("session", source.fetch, anew=True)
+    await user(redis, encryption_keys=[new, old]).token("session", source.fetch, force_new=True)
     await user(redis, encryption_keys=[new]).token("session", source.fetch)
     assert source.asked == 2
 
 
 @pytest.mark.parametrize("theirs", [True, False])
 @pytest.mark.parametrize("ours", [True, False])
-async def test_a_token_that_cannot_be_read_is_none(
+async def test_a_token_that_cannot_be_read_is_replaced(
     redis: Redis, source: Source, caplog: pytest.LogCaptureFixture, *, theirs: bool, ours: bool
 ) -> None:
     mine, other = [[Fernet.generate_key()] if keyed else [] for keyed in (ours, theirs)]
@@ -363,7 +365,7 @@ async def test_a_token_that_cannot_be_read_is_none(
     assert ("encryption_keys" in caplog.text) is not alike
 
 
-async def test_a_token_that_could_start_another_header_is_none(redis: Redis, source: Source) -> None:
+async def test_a_token_that_could_start_another_header_is_replaced(redis: Redis, source: Source) -> None:
     await user(redis).token("session", source.fetch)
     (key,) = await redis.keys("*token:session")
     await redis.hset(key, "value", "clear:hush\r\nX-Other: 1")
@@ -373,47 +375,103 @@ async def test_a_token_that_could_start_another_header_is_none(redis: Redis, sou
 # Refused passwords
 
 
-async def test_a_refused_password_stops_all(redis: Redis) -> None:
+async def test_a_refused_password_is_sent_by_no_other_session(redis: Redis) -> None:
     one, other = user(redis), user(redis)
-    assert await one.may_send(PASSWORD) is None
-    await one.answered(PASSWORD, refusal=REFUSED)
-    assert await other.may_send(PASSWORD) == REFUSED
-    assert await other.may_send(Secret("hush-other")) is None
-    stranger = RedisStore(redis).of(_store.Identity(**(_as_dict() | {"username": "other"})))
-    assert await stranger.may_send(PASSWORD) is None
+    assert await may_send(one, PASSWORD) is None
+    await answered(one, PASSWORD, refusal=REFUSED)
+    assert await may_send(other, PASSWORD) == REFUSED
+    assert await may_send(other, Secret("hush-other")) is None
+    stranger = RedisStore(redis).of(store.Identity(**(_as_dict() | {"username": "other"})))
+    assert await may_send(stranger, PASSWORD) is None
 
 
-async def test_a_refused_password_is_sent_again_once_it_is_forgiven_or_accepted(redis: Redis) -> None:
+async def test_a_refused_password_is_sent_again_after_it_was_forced_or_accepted(redis: Redis) -> None:
     one, other = user(redis), user(redis)
-    await one.answered(PASSWORD, refusal=REFUSED)
-    await other.forgive(PASSWORD)
-    assert await one.may_send(PASSWORD) is None
-    await one.answered(PASSWORD, refusal=REFUSED)
-    await one.answered(PASSWORD, accepted=True)
-    assert await other.may_send(PASSWORD) is None
+    await answered(one, PASSWORD, refusal=REFUSED)
+    await forgive(other, PASSWORD)
+    assert await may_send(one, PASSWORD) is None
+    await answered(one, PASSWORD, refusal=REFUSED)
+    await answered(one, PASSWORD, accepted=True)
+    assert await may_send(other, PASSWORD) is None
 
 
-async def test_a_password_that_goes_unanswered_is_not_sent_for_long(redis: Redis) -> None:
+async def test_an_unanswered_password_is_sent_twice_at_most(redis: Redis) -> None:
     for worker in (user(redis), user(redis)):
-        assert await worker.may_send(PASSWORD) is None
+        assert await may_send(worker, PASSWORD) is None
     worker = user(redis)
-    assert await worker.may_send(PASSWORD) == UNANSWERED
-    await worker.answered(PASSWORD)
-    assert await worker.may_send(PASSWORD) is None
+    assert await may_send(worker, PASSWORD) == UNANSWERED
+    await answered(worker, PASSWORD, accepted=True)
+    assert await may_send(worker, PASSWORD) is None
+
+
+async def test_an_answer_without_a_verdict_removes_only_its_own_logins_mark(redis: Redis) -> None:
+    """Otherwise the 503 of one worker would clear the unanswered logins of all."""
+    lost, throttled = user(redis), user(redis)
+    assert await may_send(lost, PASSWORD) is None
+    for _ in range(6):
+        assert await may_send(throttled, PASSWORD) is None
+        await answered(throttled, PASSWORD)
+    assert await may_send(user(redis), PASSWORD) is None
+    assert await may_send(user(redis), PASSWORD) == UNANSWERED
+    await answered(throttled, PASSWORD)
+    assert await may_send(throttled, PASSWORD) == UNANSWERED
+
+
+async def test_after_three_refusals_only_the_accepted_password_is_sent(redis: Redis) -> None:
+    accepted = Secret("hush-accepted")
+    assert await may_send(user(redis), accepted) is None
+    await answered(user(redis), accepted, accepted=True)
+    for number in range(3):
+        typo, worker = Secret(f"hush-typo-{number}"), user(redis)
+        assert await may_send(worker, typo) is None
+        await answered(worker, typo, refusal=REFUSED)
+    assert await may_send(user(redis), PASSWORD) is not None
+    assert await may_send(user(redis), accepted) is None
+    await answered(user(redis), accepted, accepted=True)
+    assert await may_send(user(redis), PASSWORD) is None
+
+
+async def test_refusals_of_another_user_do_not_count(redis: Redis) -> None:
+    stranger = RedisStore(redis).of(store.Identity(**(_as_dict() | {"username": "other"})))
+    for number in range(3):
+        typo = Secret(f"hush-typo-{number}")
+        await may_send(stranger, typo)
+        await answered(stranger, typo, refusal=REFUSED)
+    assert await may_send(stranger, PASSWORD) is not None
+    assert await may_send(user(redis), PASSWORD) is None
+
+
+async def test_force_sends_a_password_after_three_refusals(redis: Redis) -> None:
+    for number in range(3):
+        typo, worker = Secret(f"hush-typo-{number}"), user(redis)
+        await may_send(worker, typo)
+        await answered(worker, typo, refusal=REFUSED)
+    worker = user(redis)
+    assert await may_send(worker, PASSWORD) is not None
+    assert await may_send(worker, PASSWORD, force=True) is None
+
+
+async def test_refusals_and_unanswered_logins_count_together(redis: Redis) -> None:
+    for number in range(2):
+        typo, worker = Secret(f"hush-typo-{number}"), user(redis)
+        await may_send(worker, typo)
+        await answered(worker, typo, refusal=REFUSED)
+    assert await may_send(user(redis), Secret("hush-lost")) is None
+    assert await may_send(user(redis), PASSWORD) is not None
 
 
 async def test_a_password_that_was_accepted_may_go_unanswered(redis: Redis) -> None:
     worker = user(redis)
-    await worker.answered(PASSWORD, accepted=True)
+    await answered(worker, PASSWORD, accepted=True)
     for _ in range(9):
-        assert await user(redis).may_send(PASSWORD) is None
+        assert await may_send(user(redis), PASSWORD) is None
 
 
 # Leaving
 
 
 @pytest.mark.parametrize("log_out", ["never", "last", "always"])
-async def test_who_logs_out(redis: Redis, source: Source, log_out: LogOut) -> None:
+async def test_sessions_log_out_as_configured(redis: Redis, source: Source, log_out: LogOut) -> None:
     async with entered(redis) as one, entered(redis) as other:
         token = await one.token("session", source.fetch)
         assert await other.token("session", source.fetch) == token
@@ -423,12 +481,12 @@ async def test_who_logs_out(redis: Redis, source: Source, log_out: LogOut) -> No
     assert source.asked == 1 + (log_out != "never")
 
 
-async def test_a_lease_that_is_being_kept_up_does_not_outlive_its_session(
+async def test_a_lease_that_is_being_renewed_does_not_outlive_its_session(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(20):
         with monkeypatch.context() as patch:
-            patch.setattr(_leases, "LEASED", 0.001)
+            patch.setattr(_leases, "LEASE_EXPIRES", 0.001)
             worker = user(redis)
             await worker.enter()
         await asyncio.sleep(0.01)
@@ -436,7 +494,7 @@ async def test_a_lease_that_is_being_kept_up_does_not_outlive_its_session(
         assert await redis.keys("*leases") == []
 
 
-async def test_who_leaves_an_emptied_redis_does_not_take_itself_for_the_last(redis: Redis, source: Source) -> None:
+async def test_a_session_that_leaves_an_emptied_redis_does_not_count_as_the_last(redis: Redis, source: Source) -> None:
     async with entered(redis) as one, entered(redis) as other:
         token = await one.token("session", source.fetch)
         await other.token("session", source.fetch)
@@ -444,13 +502,13 @@ async def test_who_leaves_an_emptied_redis_does_not_take_itself_for_the_last(red
         assert not await one.leave(token, "last")
 
 
-async def test_a_session_of_ones_own_is_logged_out_whoever_else_is_there(redis: Redis) -> None:
+async def test_a_token_that_is_not_shared_is_logged_out_even_if_other_sessions_are_open(redis: Redis) -> None:
     async with entered(redis), entered(redis) as other, entered(redis) as third:
         assert await other.leave(Token(Secret("hush")), "last")
         assert not await third.leave(Token(Secret("hush")), "never")
 
 
-async def test_to_leave_twice_or_unentered_does_nothing(redis: Redis, source: Source) -> None:
+async def test_leaving_twice_or_without_entering_does_nothing(redis: Redis, source: Source) -> None:
     worker = user(redis)
     token = await worker.token("session", source.fetch)
     assert not await worker.leave(token, "always")
@@ -459,7 +517,7 @@ async def test_to_leave_twice_or_unentered_does_nothing(redis: Redis, source: So
     assert not await worker.leave(token, "always")
 
 
-async def test_the_lease_of_a_session_that_is_open_is_kept_up_and_a_crashed_ones_runs_out(
+async def test_the_lease_of_an_open_session_is_renewed_and_that_of_a_crashed_one_expires(
     redis: Redis, source: Source, quick: None
 ) -> None:
     async with entered(redis) as one, entered(redis) as other:
@@ -475,7 +533,7 @@ async def test_the_lease_of_a_session_that_is_open_is_kept_up_and_a_crashed_ones
     assert await redis.keys("*leases") == []
 
 
-async def test_a_session_that_is_cancelled_while_it_leaves_leaves_nothing_behind(redis: Redis) -> None:
+async def test_a_session_that_is_cancelled_while_it_leaves_keeps_no_lease(redis: Redis) -> None:
     worker = user(redis)
     await worker.enter()
     leaving = asyncio.create_task(worker.leave(None, "last"))
@@ -489,15 +547,15 @@ async def test_a_session_that_is_cancelled_while_it_leaves_leaves_nothing_behind
 # The pace
 
 
-async def test_all_workers_keep_one_pace(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_store, "REQUESTS_A_MINUTE", 600)
+async def test_all_workers_share_one_pace(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "REQUESTS_PER_MINUTE", 600)
     workers = [user(redis) for _ in range(3)]
     started = time.monotonic()
     await asyncio.gather(*(worker.pace("0000123456-00001") for worker in workers for _ in range(3)))
     assert 0.7 < time.monotonic() - started < 4
 
 
-# What cannot work
+# Invalid options
 
 
 @pytest.mark.parametrize(
@@ -512,7 +570,7 @@ async def test_all_workers_keep_one_pace(redis: Redis, monkeypatch: pytest.Monke
         {"redis": BlockingRedis()},
     ],
 )
-async def test_what_cannot_work_is_said_at_once(redis: Redis, options: dict[str, Any]) -> None:
+async def test_invalid_options_are_refused_at_once(redis: Redis, options: dict[str, Any]) -> None:
     given: dict[str, Any] = {"redis": redis} | options
     with raises(ConfigurationError):
         RedisStore(**given)

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 import pytest
 from redis.asyncio import RedisCluster
 
+from tests.redis.guarding import answered, may_send
 from tests.redis.servers import ClusterServers
 from tests.redis.sharing import Source
-from thingspace_async._store import Identity
-from thingspace_async._types import Secret
+from thingspace_async._core.store import Identity
+from thingspace_async._core.types import Secret
 from thingspace_async.redis import RedisStore
 from thingspace_async.redis._scripts import text_of
+
+pytestmark = pytest.mark.processes
 
 
 @pytest.fixture
@@ -22,7 +25,7 @@ def cluster() -> Iterator[ClusterServers]:
         yield servers
 
 
-async def test_a_cluster_shares_all_of_it_for_users_on_every_node(cluster: ClusterServers) -> None:
+async def test_in_a_cluster_users_on_every_node_share_everything(cluster: ClusterServers) -> None:
     async with RedisCluster(host="127.0.0.1", port=cluster.servers[0].port) as client:
         for number in range(6):
             await _share(client, Identity(host="thingspace.test", client_id="key", username=f"user-{number}"))
@@ -42,8 +45,8 @@ async def _share(client: RedisCluster, identity: Identity) -> None:
         *(worker.token("session", source.fetch, rejected=token) for worker, token in zip(workers, tokens, strict=True))
     )
     assert source.asked == 2
-    assert await workers[0].may_send(Secret("hush")) is None
-    await workers[0].answered(Secret("hush"), accepted=True)
+    assert await may_send(workers[0], Secret("hush")) is None
+    await answered(workers[0], Secret("hush"), accepted=True)
     await workers[0].pace("0000123456-00001")
     async with workers[0].exclusive():
         pass

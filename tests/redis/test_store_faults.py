@@ -1,4 +1,4 @@
-"""Redis away, in every way that there is: work goes on or is refused, as was asked for, and recovery is by itself."""
+"""Outages of Redis: sessions continue or raise, as configured, and recover automatically."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
+from tests.redis.guarding import answered, forgive, may_send
 from tests.redis.servers import RedisServer
 from tests.redis.sharing import Source, entered, user
 from tests.session.checks import assert_keeps_secrets, raises
 from tests.session.fake import LOG_IN, NAME, Platform, running
-from thingspace_async._store import UNANSWERED, Refusal, Token
-from thingspace_async._types import Secret
+from thingspace_async._core.guard import UNANSWERED, Refusal
+from thingspace_async._core.store import Token
+from thingspace_async._core.types import Secret
 from thingspace_async.errors import LoginRefused, StoreUnavailable
-from thingspace_async.redis import RedisStore, _line, _lock, _tokens, store
+from thingspace_async.redis import RedisStore, _breaker, _lock, _tokens, store
 from thingspace_async.redis._faults import unavailable
+
+pytestmark = pytest.mark.processes
 
 PASSWORD = Secret("hush-password")
 WRONG = "hush-wrong"
@@ -31,7 +35,7 @@ WRONG = "hush-wrong"
 
 @pytest.fixture
 def server() -> Iterator[RedisServer]:
-    """Start a server that may be maltreated."""
+    """Start a server that the test may disturb."""
     with RedisServer() as server:
         yield server
 
@@ -44,11 +48,11 @@ async def redis(server: RedisServer) -> AsyncIterator[Redis]:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(_line, "WITHIN", 0.3)
+    monkeypatch.setattr(_breaker, "COMMAND_TIMEOUT", 0.3)
     monkeypatch.setattr(store, "_PAUSE", 0.4)
     monkeypatch.setattr(_tokens, "_CHECK_AFTER", 0.01)
-    monkeypatch.setattr(_tokens, "_TRY_AFTER", 0.01)
-    monkeypatch.setattr(_lock, "LOCKED", 0.6)
+    monkeypatch.setattr(_tokens, "_RETRY_AFTER", 0.01)
+    monkeypatch.setattr(_lock, "LOCK_EXPIRES", 0.6)
     caplog.set_level(logging.INFO, "thingspace_async")
 
 
@@ -98,20 +102,20 @@ async def _resume(server: RedisServer) -> None:
     server.resume()
 
 
-AWAY = {
+OUTAGES = {
     "refused": (_stop, _start, "cannot be reached"),
     "slow": (_pause, _resume, "does not answer in time"),
     "full": (_fill, _empty, "maxmemory"),
-    "replica": (_follow, _lead, "takes no writes"),
+    "replica": (_follow, _lead, "read-only replica"),
 }
-every_way = pytest.mark.parametrize("how", AWAY)
+every_way = pytest.mark.parametrize("how", OUTAGES)
 
 
 @every_way
-async def test_local_goes_on_with_one_log_in_and_one_warning_and_is_back_by_itself(
+async def test_local_continues_with_one_login_and_one_warning_and_recovers(
     server: RedisServer, redis: Redis, platform: Platform, caplog: pytest.LogCaptureFixture, how: str
 ) -> None:
-    begin, end, text = AWAY[how]
+    begin, end, text = OUTAGES[how]
     await begin(server)
     shared = RedisStore(redis)
     async with platform.session(store=shared) as session:
@@ -132,10 +136,41 @@ async def test_local_goes_on_with_one_log_in_and_one_warning_and_is_back_by_itse
 
 
 @every_way
-async def test_raise_sends_nothing_and_is_back_by_itself(
+@pytest.mark.parametrize("mode", ["local", "raise"])
+async def test_one_outage_is_one_warning_however_many_calls_fail(
+    *,
+    server: RedisServer,
+    redis: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    how: str,
+    mode: store.OnStoreFailure,
+) -> None:
+    # A full Redis and a replica still run scripts that happen to write nothing. That is not a recovery.
+    monkeypatch.setattr(store, "_PAUSE", 0.0)
+    begin, end, text = OUTAGES[how]
+    await begin(server)
+    worker, source = user(redis, on_store_failure=mode), Source()
+    for _ in range(3):
+        with suppress(StoreUnavailable):
+            await worker.token("session", source.fetch)
+        with suppress(StoreUnavailable):
+            await may_send(worker, PASSWORD)
+        await answered(worker, PASSWORD, accepted=True)
+        with suppress(StoreUnavailable):
+            await forgive(worker, PASSWORD)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert text in caplog.text
+    await end(server)
+    await worker.token("session", source.fetch)
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+@every_way
+async def test_raise_sends_nothing_and_recovers(
     server: RedisServer, redis: Redis, platform: Platform, how: str
 ) -> None:
-    begin, end, text = AWAY[how]
+    begin, end, text = OUTAGES[how]
     shared = RedisStore(redis, on_store_failure="raise")
     await begin(server)
     with raises(StoreUnavailable) as caught:
@@ -156,7 +191,7 @@ async def test_raise_sends_nothing_and_is_back_by_itself(
 
 
 @pytest.mark.parametrize("mode", ["local", "raise"])
-async def test_an_emptied_redis_is_given_what_is_known_without_a_log_in(
+async def test_an_emptied_redis_gets_the_known_token_without_a_login(
     redis: Redis, platform: Platform, mode: store.OnStoreFailure
 ) -> None:
     one, other = (platform.session(store=RedisStore(redis, on_store_failure=mode)) for _ in range(2))
@@ -184,13 +219,13 @@ async def test_a_flushed_script_cache_is_filled_again(
             await redis.script_flush()
             known = await worker.token("session", source.fetch, rejected=known)
             await redis.script_flush()
-            await worker.may_send(PASSWORD)
-            await worker.answered(PASSWORD)
+            await may_send(worker, PASSWORD)
+            await answered(worker, PASSWORD)
     assert source.asked == 4
     assert not caplog.records
 
 
-async def test_a_token_that_is_good_is_used_until_redis_is_back(server: RedisServer, redis: Redis) -> None:
+async def test_a_good_token_is_used_until_redis_is_back(server: RedisServer, redis: Redis) -> None:
     source = Source(seconds=1800)
     async with entered(redis) as worker:
         known = await worker.token("oauth", source.fetch)
@@ -205,7 +240,7 @@ async def test_a_token_that_is_good_is_used_until_redis_is_back(server: RedisSer
     assert source.asked == 1
 
 
-async def test_an_oauth_token_about_to_end_is_fetched_while_redis_is_away(server: RedisServer, redis: Redis) -> None:
+async def test_an_oauth_token_about_to_end_is_renewed_during_an_outage(server: RedisServer, redis: Redis) -> None:
     source = Source(seconds=30)
     async with entered(redis) as worker:
         known = await worker.token("oauth", source.fetch)
@@ -214,9 +249,7 @@ async def test_an_oauth_token_about_to_end_is_fetched_while_redis_is_away(server
     assert source.asked == 2
 
 
-async def test_a_token_that_was_fetched_is_kept_though_redis_goes_away_meanwhile(
-    server: RedisServer, redis: Redis
-) -> None:
+async def test_a_fetched_token_is_kept_if_redis_fails_meanwhile(server: RedisServer, redis: Redis) -> None:
     for mode in ("local", "raise"):
         source = Source()
         source.wait = 0.2
@@ -233,7 +266,7 @@ async def test_a_token_that_was_fetched_is_kept_though_redis_goes_away_meanwhile
         await redis.flushall()
 
 
-async def test_a_token_that_was_rejected_meanwhile_is_not_taken_again_when_redis_is_back(
+async def test_a_token_that_was_rejected_during_an_outage_is_not_used_again_afterwards(
     server: RedisServer, redis: Redis
 ) -> None:
     source = Source()
@@ -246,13 +279,13 @@ async def test_a_token_that_was_rejected_meanwhile_is_not_taken_again_when_redis
         assert (await worker.token("session", source.fetch, known=own)).secret != old.secret
 
 
-async def test_a_token_whose_sharing_went_unanswered_may_be_that_of_others(
+async def test_a_token_whose_sharing_went_unanswered_may_be_in_use_by_others(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = Source()
     async with entered(redis) as worker, entered(redis) as other:
         with monkeypatch.context() as patch:
-            patch.setattr(_lock.Lock, "_publish", _shared_unheard)
+            patch.setattr(_lock.Lock, "_publish", _publish_without_answer)
             token = await worker.token("session", source.fetch)
         shared = await other.token("session", source.fetch)
         assert shared.secret == token.secret
@@ -264,13 +297,13 @@ async def test_a_token_whose_sharing_went_unanswered_may_be_that_of_others(
 _publish = _lock.Lock._publish
 
 
-async def _shared_unheard(lock: _lock.Lock, *parts: Any, **options: Any) -> bool:
-    """Share a token, and lose the answer."""
+async def _publish_without_answer(lock: _lock.Lock, *parts: Any, **options: Any) -> bool:
+    """Share a token, but lose the answer."""
     await _publish(lock, *parts, **options)
-    raise _line.Away("it does not answer in time")
+    raise _breaker.RedisUnavailable("it does not answer in time")
 
 
-async def test_a_token_fetched_while_redis_was_away_is_shared_without_another_log_in(
+async def test_a_token_that_was_fetched_during_an_outage_is_shared_without_another_login(
     server: RedisServer, redis: Redis
 ) -> None:
     source = Source()
@@ -285,56 +318,55 @@ async def test_a_token_fetched_while_redis_was_away_is_shared_without_another_lo
     assert source.asked == 2
 
 
-async def test_a_refusal_that_others_met_is_remembered_while_redis_is_away(server: RedisServer, redis: Redis) -> None:
+async def test_a_refusal_of_another_worker_is_remembered_during_an_outage(server: RedisServer, redis: Redis) -> None:
     one, other = user(redis), user(redis)
     refusal = Refusal(message="no", status=400)
-    await one.answered(PASSWORD, refusal=refusal)
-    assert await other.may_send(PASSWORD) == refusal
+    await answered(one, PASSWORD, refusal=refusal)
+    assert await may_send(other, PASSWORD) == refusal
     await _stop(server)
     for worker in (one, other):
-        assert await worker.may_send(PASSWORD) == refusal
-        await worker.forgive(PASSWORD)
-        assert await worker.may_send(PASSWORD) is None
+        assert await may_send(worker, PASSWORD) == refusal
+        assert await may_send(worker, PASSWORD, force=True) is None
 
 
 @pytest.mark.parametrize(("on_store_failure", "left"), [("raise", 2), ("local", 0)])
-async def test_a_log_in_whose_permission_was_not_heard_of_counts_if_it_was_sent(
+async def test_a_login_counts_if_it_was_sent_although_the_answer_of_redis_was_lost(
     redis: Redis, monkeypatch: pytest.MonkeyPatch, on_store_failure: str, left: int
 ) -> None:
-    run = _line.Line.run
+    run = _breaker.Breaker.run
 
     async def unheard(*parts: Any) -> Any:
         await run(*parts)
-        raise _line.Away("it does not answer in time")
+        raise _breaker.RedisUnavailable("it does not answer in time")
 
     worker = user(redis, on_store_failure=on_store_failure)
     with monkeypatch.context() as patch:
-        patch.setattr(_line.Line, "run", unheard)
+        patch.setattr(_breaker.Breaker, "run", unheard)
         for _ in range(2):
             with suppress(StoreUnavailable):  # Nothing is sent then.
-                await worker.may_send(PASSWORD)
-    assert [await worker.may_send(PASSWORD) for _ in range(left + 1)] == [None] * left + [UNANSWERED]
+                await may_send(worker, PASSWORD)
+    assert [await may_send(worker, PASSWORD) for _ in range(left + 1)] == [None] * left + [UNANSWERED]
 
 
-async def test_answers_that_redis_did_not_hear_of_lock_nobody_out(server: RedisServer, redis: Redis) -> None:
+async def test_answers_during_an_outage_do_not_lock_the_user_out(server: RedisServer, redis: Redis) -> None:
     workers = [user(redis) for _ in range(3)]
     for worker in workers[:2]:
-        assert await worker.may_send(PASSWORD) is None
+        assert await may_send(worker, PASSWORD) is None
     await _stop(server)
     for worker in workers[:2]:
-        await worker.answered(PASSWORD, accepted=True)
+        await answered(worker, PASSWORD, accepted=True)
     await _start(server)
     await asyncio.sleep(0.5)
     for _ in range(2):
-        await workers[2].may_send(PASSWORD)
+        await may_send(workers[2], PASSWORD)
     for worker in (workers[0], workers[2]):
-        assert await worker.may_send(PASSWORD) is None
+        assert await may_send(worker, PASSWORD) is None
 
 
-async def test_nothing_that_is_cancelled_or_fails_shows_a_secret(server: RedisServer, redis: Redis) -> None:
+async def test_no_secret_is_shown_by_a_cancellation_or_an_error(server: RedisServer, redis: Redis) -> None:
     source = Source()
     worker = user(redis, on_store_failure="raise")
-    digesting = asyncio.create_task(worker.may_send(PASSWORD))
+    digesting = asyncio.create_task(may_send(worker, PASSWORD))
     await asyncio.sleep(0)
     digesting.cancel()
     known = await worker.token("session", source.fetch)
@@ -343,7 +375,7 @@ async def test_nothing_that_is_cancelled_or_fails_shows_a_secret(server: RedisSe
         server.pause()
         return await source.fetch()
 
-    sharing = asyncio.create_task(worker.token("session", fetch, known=known, anew=True))
+    sharing = asyncio.create_task(worker.token("session", fetch, known=known, force_new=True))
     await asyncio.sleep(0.1)
     sharing.cancel()
     for task in (digesting, sharing):
@@ -353,7 +385,7 @@ async def test_nothing_that_is_cancelled_or_fails_shows_a_secret(server: RedisSe
     server.resume()
 
 
-async def test_what_cannot_be_given_back_to_redis_is_not_shown(
+async def test_a_token_that_cannot_be_shared_again_is_not_shown(
     server: RedisServer, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = Source()
@@ -374,7 +406,7 @@ def _with_redis_paused(server: RedisServer) -> Callable[..., Awaitable[bool]]:
     return publish
 
 
-async def test_who_waits_for_another_goes_on_when_redis_goes_away(server: RedisServer, redis: Redis) -> None:
+async def test_a_session_that_waits_for_another_one_continues_if_redis_fails(server: RedisServer, redis: Redis) -> None:
     source = Source()
     source.wait = 0.5
     first = asyncio.create_task(user(redis).token("session", source.fetch))
@@ -386,7 +418,7 @@ async def test_who_waits_for_another_goes_on_when_redis_goes_away(server: RedisS
     assert source.asked == 2
 
 
-async def test_the_guard_of_the_process_goes_on_without_redis(
+async def test_the_guard_of_the_machine_works_without_redis(
     server: RedisServer, redis: Redis, platform: Platform
 ) -> None:
     await _stop(server)
@@ -396,31 +428,33 @@ async def test_the_guard_of_the_process_goes_on_without_redis(
     assert platform.count(LOG_IN) == 1
 
 
-async def test_raise_refuses_to_send_a_password_but_never_to_hear_the_answer(server: RedisServer, redis: Redis) -> None:
+async def test_raise_refuses_to_send_a_password_and_always_records_the_answer(
+    server: RedisServer, redis: Redis
+) -> None:
     worker = user(redis, on_store_failure="raise")
     await _stop(server)
-    for work in (worker.may_send(PASSWORD), worker.forgive(PASSWORD), worker.pace(None), worker.enter()):
+    for work in (may_send(worker, PASSWORD), forgive(worker, PASSWORD), worker.pace(None), worker.enter()):
         with raises(StoreUnavailable):
             await work
     with raises(StoreUnavailable):
         async with worker.exclusive():
             pytest.fail("it must not be entered")
-    await worker.answered(PASSWORD, refusal=Refusal(message="no", status=400))
+    await answered(worker, PASSWORD, refusal=Refusal(message="no", status=400))
     assert await worker.leave(Token(Secret("hush"), mark="m"), "always")
 
 
-async def test_local_does_all_that_can_be_done(server: RedisServer, redis: Redis) -> None:
+async def test_local_does_everything_without_redis(server: RedisServer, redis: Redis) -> None:
     await _stop(server)
     async with entered(redis) as worker:
-        assert await worker.may_send(PASSWORD) is None
-        await worker.forgive(PASSWORD)
+        assert await may_send(worker, PASSWORD) is None
+        await forgive(worker, PASSWORD)
         await worker.pace(None)
         async with worker.exclusive():
             await worker.token("session", Source().fetch)
         assert not await worker.leave(Token(Secret("hush"), mark="m"), "last")
 
 
-async def test_a_redis_that_is_away_delays_nobody_all_the_time(server: RedisServer, redis: Redis) -> None:
+async def test_an_outage_does_not_delay_every_call(server: RedisServer, redis: Redis) -> None:
     server.pause()
     worker, source = user(redis), Source()
     started = time.monotonic()
@@ -436,15 +470,15 @@ async def test_a_server_that_refuses_the_client_is_named_without_a_secret(server
     await _configure(server, requirepass="right")
     async with Redis.from_url(url.format(server.port), retry=Retry(NoBackoff(), 0)) as client:
         with raises(StoreUnavailable, "hush-wrong") as caught:
-            await user(client, on_store_failure="raise").may_send(PASSWORD)
-    assert "wants another user or password" in str(caught)
+            await may_send(user(client, on_store_failure="raise"), PASSWORD)
+    assert "rejects the client's username or password" in str(caught)
 
 
 async def test_a_cluster_that_does_not_serve_all_slots_is_named() -> None:
     with RedisServer("--cluster-enabled", "yes") as server:
         async with Redis.from_url(server.url) as client:
             with raises(StoreUnavailable) as caught:
-                await user(client, on_store_failure="raise").may_send(PASSWORD)
+                await may_send(user(client, on_store_failure="raise"), PASSWORD)
     assert "CLUSTER INFO" in str(caught)
 
 
@@ -452,11 +486,11 @@ async def test_an_acl_that_allows_too_little_is_named(server: RedisServer, redis
     await redis.acl_setuser("few", enabled=True, passwords=["+few"], commands=["+evalsha"], keys=["*"])
     async with Redis.from_url(f"redis://few:few@127.0.0.1:{server.port}", retry=Retry(NoBackoff(), 0)) as client:
         with raises(StoreUnavailable) as caught:
-            await user(client, on_store_failure="raise").may_send(PASSWORD)
+            await may_send(user(client, on_store_failure="raise"), PASSWORD)
     assert "ACL" in str(caught)
 
 
-def test_what_is_not_known_repeats_nothing_that_was_sent() -> None:
+def test_an_unknown_error_does_not_repeat_arguments() -> None:
     assert "hush" not in unavailable(OSError("hush"))
     assert "hush" not in unavailable(ResponseError("unknown command, with args beginning with hush"))
     assert unavailable(ResponseError("NOREPLICAS Not enough good replicas to write.")).endswith("(NOREPLICAS)")

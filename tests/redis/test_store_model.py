@@ -1,4 +1,4 @@
-"""Whatever the order of events: one log-in at a time, and never a token older than the one rejected."""
+"""In any order of events, there is one login at a time, and no session gets a token older than the rejected one."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from redis.asyncio import Redis
 
 from tests.redis.servers import RedisServer
 from tests.redis.sharing import user
-from thingspace_async._store import Token, UserStore
-from thingspace_async._types import Secret
+from thingspace_async._core.store import Token, UserStore
+from thingspace_async._core.types import Secret
 from thingspace_async.redis import _lock, _tokens
 
 WORKERS = 3
@@ -23,7 +23,7 @@ WORKERS = 3
 
 @attrs.define
 class Worker:
-    """One worker, what it holds, and what it is doing."""
+    """One worker, its token, and its task."""
 
     store: UserStore
     known: Token | None = None
@@ -33,47 +33,49 @@ class Worker:
 
 
 class World:
-    """Workers with one Redis, and a platform that numbers its tokens."""
+    """Workers that share one Redis, and a platform that numbers its tokens."""
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
         self.workers = [Worker(user(redis)) for _ in range(WORKERS)]
         self.numbers = itertools.count(1)
-        self.under_way: set[int] = set()
+        self.logging_in: set[int] = set()
         self.latest_rejected = 0
 
-    def ask(self, index: int, *, anew: bool = False) -> None:
-        """Have a worker get a token."""
+    def ask(self, index: int, *, force_new: bool = False) -> None:
+        """Let a worker get a token."""
         worker = self.workers[index]
         if worker.task is None or worker.task.done():
             worker.gate = asyncio.Event()
-            worker.task = asyncio.create_task(self._get(index, anew=anew))
+            worker.task = asyncio.create_task(self._get(index, force_new=force_new))
 
-    async def _get(self, index: int, *, anew: bool) -> None:
+    async def _get(self, index: int, *, force_new: bool) -> None:
         worker = self.workers[index]
 
         async def fetch() -> Token:
-            self.under_way.add(index)
-            assert len(self.under_way) == 1, "two log-ins at once"
+            self.logging_in.add(index)
+            assert len(self.logging_in) == 1, "two logins at once"
             try:
                 await worker.gate.wait()
                 return Token(Secret(str(next(self.numbers))))
             finally:
-                self.under_way.discard(index)
+                self.logging_in.discard(index)
 
         floor = self.latest_rejected
-        token = await worker.store.token("session", fetch, known=worker.known, rejected=worker.rejected, anew=anew)
+        token = await worker.store.token(
+            "session", fetch, known=worker.known, rejected=worker.rejected, force_new=force_new
+        )
         number = int(token.secret.reveal())
         assert number > floor, "an older token than the one rejected"
         assert token.mark is not None
         worker.known, worker.rejected = token, None
 
     async def end(self, index: int) -> None:
-        """Have a log-in end, if there is one."""
+        """End the login of a worker, if there is one."""
         self.workers[index].gate.set()
 
     async def reject(self, index: int) -> None:
-        """Have the platform reject what a worker holds, which then asks for another."""
+        """Let the platform reject the token of a worker, which then gets another one."""
         worker = self.workers[index]
         if worker.known is not None and (worker.task is None or worker.task.done()):
             self.latest_rejected = max(self.latest_rejected, int(worker.known.secret.reveal()))
@@ -81,24 +83,24 @@ class World:
             self.ask(index)
 
     async def crash(self, index: int) -> None:
-        """Have a worker vanish without a word, and its lock run out; another one takes its place."""
+        """Kill a worker, let its lock expire, and replace the worker."""
         worker = self.workers[index]
         if worker.task is not None and not worker.task.done():
             with pytest.MonkeyPatch.context() as silent:
-                silent.setattr(_lock.Lock, "release", _say_nothing)
+                silent.setattr(_lock.Lock, "release", _do_not_release)
                 worker.task.cancel()
                 await asyncio.wait([worker.task])
-            if not self.under_way:  # Else the lock is another's.
+            if not self.logging_in:  # Otherwise another worker has the lock.
                 await self.redis.delete(*await self.redis.keys("*lock:session"), "none")
         self.workers[index] = Worker(user(self.redis))
 
     async def expire(self) -> None:
-        """Have the shared token's time run out."""
+        """Let the shared token expire."""
         for key in await self.redis.keys("*token:session"):
             await self.redis.hdel(key, "value")
 
     async def finish(self) -> None:
-        """Let all that is under way come to its end."""
+        """Let all logins end, and wait for the workers."""
         tasks = [worker.task for worker in self.workers if worker.task is not None]
         for worker in self.workers:
             worker.gate.set()
@@ -107,13 +109,13 @@ class World:
                 await asyncio.gather(*tasks)
 
 
-async def _say_nothing(lock: _lock.Lock) -> None:
-    """Do nothing, as a process that was killed does."""
+async def _do_not_release(lock: _lock.Lock) -> None:
+    """Do nothing, like a process that was killed."""
 
 
 EVENTS = st.lists(
     st.tuples(
-        st.sampled_from(["ask", "anew", "end", "reject", "crash", "expire", "pause"]), st.integers(0, WORKERS - 1)
+        st.sampled_from(["ask", "force_new", "end", "reject", "crash", "expire", "pause"]), st.integers(0, WORKERS - 1)
     ),
     max_size=25,
 )
@@ -122,14 +124,14 @@ EVENTS = st.lists(
 @pytest.fixture(scope="module", autouse=True)
 def _quick() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_lock, "LOCKED", 1.0)
+        patch.setattr(_lock, "LOCK_EXPIRES", 1.0)
         patch.setattr(_tokens, "_CHECK_AFTER", 0.0)
         yield
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=EVENTS)
-def test_at_most_one_log_in_is_under_way_and_no_rejected_token_comes_back(
+def test_one_login_at_a_time_and_no_rejected_token_comes_back(
     redis_server: RedisServer, events: list[tuple[str, int]]
 ) -> None:
     asyncio.run(_live_through(redis_server, events))
@@ -140,8 +142,8 @@ async def _live_through(redis_server: RedisServer, events: list[tuple[str, int]]
         await redis.flushall()
         world = World(redis)
         for event, index in events:
-            if event in ("ask", "anew"):
-                world.ask(index, anew=event == "anew")
+            if event in ("ask", "force_new"):
+                world.ask(index, force_new=event == "force_new")
             elif event == "expire":
                 await world.expire()
             elif event != "pause":

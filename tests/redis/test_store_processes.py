@@ -1,4 +1,4 @@
-"""Many workers, each a process of its own, with one platform and one Redis."""
+"""Many worker processes with one platform and one Redis."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from thingspace_async import Credentials, Secret, Session
 from thingspace_async.errors import LoginRefused
 from thingspace_async.redis import RedisStore, _lock, _tokens
 from thingspace_async.simulator import Delay, Simulator
+
+pytestmark = pytest.mark.processes
 
 LOG_IN = "session.log_in"
 WRONG = Secret("wrong")
@@ -38,7 +40,7 @@ async def redis(server: RedisServer) -> AsyncIterator[Redis]:
 
 
 async def _gate(client: Redis, name: str) -> None:
-    """Wait until a key is there."""
+    """Wait until a key exists."""
     async with asyncio.timeout(30):
         while not await client.exists(name):
             await asyncio.sleep(0.01)
@@ -47,7 +49,7 @@ async def _gate(client: Redis, name: str) -> None:
 async def _expired(
     server: RedisServer, cloud: Simulator, redis: Redis, *, workers: int, calls: int
 ) -> tuple[list[int], int]:
-    """Have workers meet an expired session at once; return what each did, and how many log-ins there were."""
+    """Let workers find an expired session at the same time. Return their results and the number of logins."""
     environment, credentials = cloud.environment, cloud.credentials
 
     async def wait() -> None:
@@ -68,7 +70,7 @@ async def _expired(
     return done, cloud.count(LOG_IN) - before
 
 
-async def test_workers_that_meet_an_expired_session_at_once_log_in_once(
+async def test_workers_that_find_an_expired_session_at_once_log_in_once(
     server: RedisServer, cloud: Simulator, redis: Redis
 ) -> None:
     assert await _expired(server, cloud, redis, workers=4, calls=20) == ([20] * 4, 1)
@@ -76,7 +78,7 @@ async def test_workers_that_meet_an_expired_session_at_once_log_in_once(
 
 
 @pytest.mark.slow
-async def test_sixteen_processes_of_200_calls_that_meet_an_expired_session_at_once_log_in_once(
+async def test_sixteen_processes_of_200_calls_that_find_an_expired_session_at_once_log_in_once(
     server: RedisServer, cloud: Simulator, redis: Redis
 ) -> None:
     assert await _expired(server, cloud, redis, workers=16, calls=200) == ([200] * 16, 1)
@@ -104,17 +106,18 @@ async def test_a_wrong_password_in_sixteen_processes_is_refused_once(server: Red
 
 
 async def _killed(server: RedisServer, cloud: Simulator, redis: Redis, times: int) -> None:
-    """Kill whoever logs in, in the middle of it; the two that wait go on, and all is as if nothing had been."""
+    """Kill a worker in the middle of its login. The two that wait for it must complete their calls."""
     environment, credentials = cloud.environment, cloud.credentials
 
     def work() -> Awaitable[object]:
         return call(server.url, credentials, environment, calls=2)
 
     await fork(work).result()
+    cut_short = 0
     for _ in range(times):
         await redis.delete(*await redis.keys("*token:session"), "none")
         before = cloud.count(LOG_IN)
-        cloud.faults.add(LOG_IN, Delay(0.2))
+        cloud.faults.add(LOG_IN, Delay(0.3))
         holder = fork(work)
         while cloud.count(LOG_IN) == before:
             await asyncio.sleep(0.005)
@@ -122,25 +125,30 @@ async def _killed(server: RedisServer, cloud: Simulator, redis: Redis, times: in
         await asyncio.sleep(0.05)
         holder.kill()
         assert await holder.result() is None
+        # On a busy machine the worker may have shared its token before it died. Its lock lasts far longer than this.
+        was_cut_short = not await redis.keys("*token:session")
         assert [await child.result() for child in others] == [2, 2]
-        assert cloud.count(LOG_IN) - before == 2
+        assert cloud.count(LOG_IN) - before == 1 + was_cut_short
+        cut_short += was_cut_short
+    assert cut_short
 
 
 @pytest.fixture
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_lock, "LOCKED", 0.6)
+    monkeypatch.setattr(_lock, "LOCK_EXPIRES", 1.0)
 
 
 @pytest.mark.usefixtures("_quick")
-async def test_who_is_killed_while_logging_in_costs_one_more_log_in(
+async def test_a_worker_that_is_killed_while_logging_in_costs_one_more_login(
     server: RedisServer, cloud: Simulator, redis: Redis
 ) -> None:
     await _killed(server, cloud, redis, 2)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.usefixtures("_quick")
-async def test_fifty_that_are_killed_while_logging_in_cost_one_more_log_in_each(
+async def test_fifty_workers_that_are_killed_while_logging_in_cost_one_more_login_each(
     server: RedisServer, cloud: Simulator, redis: Redis
 ) -> None:
     await _killed(server, cloud, redis, 50)
@@ -148,7 +156,7 @@ async def test_fifty_that_are_killed_while_logging_in_cost_one_more_log_in_each(
 
 async def _emptied(server: RedisServer, cloud: Simulator, monkeypatch: pytest.MonkeyPatch, calls: int) -> None:
     monkeypatch.setattr(_tokens, "_CHECK_AFTER", 0.05)
-    monkeypatch.setattr(_tokens, "_TRY_AFTER", 0.05)
+    monkeypatch.setattr(_tokens, "_RETRY_AFTER", 0.05)
     environment, credentials = cloud.environment, cloud.credentials
 
     def work() -> Awaitable[object]:
@@ -165,25 +173,26 @@ async def _emptied(server: RedisServer, cloud: Simulator, monkeypatch: pytest.Mo
     assert cloud.count(LOG_IN) == 1
 
 
-async def test_a_redis_that_is_restarted_empty_fails_no_call_and_costs_no_log_in(
+async def test_a_redis_that_restarts_empty_fails_no_call_and_costs_no_login(
     server: RedisServer, cloud: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await _emptied(server, cloud, monkeypatch, 150)
 
 
 @pytest.mark.slow
-async def test_a_redis_that_is_restarted_empty_fails_none_of_5000_calls(
+async def test_a_redis_that_restarts_empty_fails_none_of_5000_calls(
     server: RedisServer, cloud: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await _emptied(server, cloud, monkeypatch, 1250)
 
 
-async def test_a_password_that_one_worker_resets_reaches_the_others_through_their_manager(
+async def test_a_password_that_one_worker_resets_reaches_the_others_through_the_secret_manager(
     server: RedisServer, cloud: Simulator, redis: Redis
 ) -> None:
     environment = cloud.environment
     await redis.set("manager", cloud.credentials.password.reveal())
-    keys = (cloud.client_id, cloud.client_secret, cloud.username)
+    known = cloud.credentials
+    keys = (known.client_id, known.client_secret.reveal(), known.username)
 
     async def ask() -> Credentials:
         async with Redis.from_url(server.url, decode_responses=True) as client:
@@ -211,5 +220,5 @@ async def test_a_password_that_one_worker_resets_reaches_the_others_through_thei
         cloud.expire_sessions()
         await redis.set("go", 1)
         assert await child.result() == 1
-    # The other worker knows of the reset, and has not even tried the old password.
+    # The other worker knew of the reset, and did not try the old password.
     assert (cloud.count(LOG_IN), cloud.users[cloud.username].refusals) == (2, 0)

@@ -1,6 +1,6 @@
-"""Callbacks: where the platform sends the results that arrive later.
+"""Callback listeners receive the results that arrive after a call has returned.
 
-Each service of an account sends its messages to one URL.
+The platform sends the messages of each service of an account to one URL.
 
     from thingspace_async.callbacks import CallbackService, RegisterCallbackRequest
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from types import NoneType
 from typing import Final
 
-from thingspace_async._namespace import Namespace
-from thingspace_async._operation import Operation, check_request
+from thingspace_async._core.namespace import Namespace
+from thingspace_async._core.operation import Operation, check_request
 from thingspace_async.callbacks.models import CallbackActionResult, CallbackListener, RegisterCallbackRequest
 
 __all__ = ["OPERATIONS", "Callbacks"]
 
-# Not repeatable: whether a second registration replaces the first or is refused is not documented (protocol.md 3.2).
+# Not repeatable: whether a second registration replaces the first or is refused is not documented (PROTOCOL.md 3.2).
 REGISTER: Final = Operation(
     "callbacks.register",
     "POST",
@@ -39,31 +39,31 @@ OPERATIONS: Final = (REGISTER, LIST, DEREGISTER)
 
 
 class Callbacks(Namespace):
-    """Where the platform sends the results that arrive later."""
+    """The URLs that the platform sends results to."""
 
     async def register(self, account_name: str, request: RegisterCallbackRequest) -> CallbackActionResult:
-        """Register the URL that the messages of a service are sent to, one for each service of an account.
+        """Register the URL that the messages of a service are sent to. Each service of an account has one.
 
-        What becomes of a URL that is registered for the service already is not documented: deregister it first. A
-        service that was registered through the older SOAP API cannot be registered here.
+        Deregister an earlier URL first: whether a new one replaces it is not documented. A service that was registered
+        with the older SOAP API cannot be registered here.
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Register_Callback_Listener/
         """
         check_request(REGISTER, request)
-        with self._caller.engine.secrets.noted(request.password):  # So that no error repeats it.
+        with self._caller.engine.secrets.noted(request.password):  # No error may contain the password.
             return await self._send(REGISTER, request, path={"account_name": account_name})
 
     async def list(self, account_name: str) -> tuple[CallbackListener, ...]:
-        """List the listeners that are registered for an account, with their passwords.
+        """List the listeners of an account, with their passwords.
 
-        Those alone that were registered through this API, and not through the older SOAP one.
+        Listeners that were registered with the older SOAP API are not listed.
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/List_Callback_Listeners/
         """
         return await self._send(LIST, path={"account_name": account_name})
 
     async def deregister(self, account_name: str, service_name: str) -> CallbackActionResult:
-        """Stop the messages of a service; `service_name` is a CallbackService or another name.
+        """Deregister the URL of a service. `service_name` is a CallbackService or another name.
 
-        What finds no listener is not sent later, but for SMS messages: they wait for `session.sms.queued`.
+        Messages without a listener are lost, except SMS messages: the platform queues them for `session.sms.queued`.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/deregister-callback-listener.html
         """
         return await self._send(DEREGISTER, path={"account_name": account_name, "service_name": service_name})

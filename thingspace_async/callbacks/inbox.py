@@ -1,197 +1,114 @@
-"""Inboxes: where the platform's messages are kept until somebody reads them, and for as long as one likes."""
+"""Inboxes store the platform's messages until they are read, and for as long as you want to keep them."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from bisect import bisect_right, insort
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol, Self
 
 import attrs
-import orjson
 
-from thingspace_async import _checks
-from thingspace_async._outcomes import runs_under_way, under_way
-from thingspace_async.callbacks.messages import (
-    DiagnosticsMessage,
-    Message,
-    NiddMessage,
-    ReachabilityMessage,
-    SmsReceived,
-    UnknownMessage,
-    parse,
-)
-from thingspace_async.errors import InboxUnavailable, MessageUnreadable
+from thingspace_async._core.checked import checked
+from thingspace_async._core.ledgers.memory import MemoryLedger, MemoryRun
+from thingspace_async._core.outcomes import ReadableInbox
+from thingspace_async._core.types import Secret
+from thingspace_async.callbacks.incoming import Incoming, now, parsed
+from thingspace_async.callbacks.messages import Message, parse
+from thingspace_async.errors import InboxUnavailable
 
 __all__ = ["Inbox", "MemoryInbox", "Received"]
 
 
 @attrs.frozen(kw_only=True)
 class Received:
-    """A message that is kept in an inbox."""
+    """A message in an inbox."""
 
     message: Message
     service: str | None = None
-    """The service that sent it, where its URL told."""
+    """The service that sent it, if its URL named one."""
     received_at: datetime
     """When it was stored, in UTC."""
     number: int
-    """Later messages of an inbox have greater ones."""
+    """Greater than the numbers of all earlier messages in the inbox."""
 
 
-class Inbox(Protocol):
-    """Keeps messages, and gives them to whoever reads or follows; any object that has these methods is one.
+class Inbox(ReadableInbox[Received], Protocol):
+    """Stores messages and lets any number of readers read or follow them. Any object with these methods is an inbox.
 
-    Open while `async with` lasts. What cannot be done raises InboxUnavailable, which says what to do about it.
+    It is open during `async with`. Methods raise InboxUnavailable if the store fails; its text says what to do.
     """
 
-    @property
-    def is_open(self) -> bool:
-        """Whether messages can be stored and read."""
-        ...
-
+    @abstractmethod
     async def open(self) -> None:
         """Open the inbox, as `async with` does."""
-        ...
 
+    @abstractmethod
     async def close(self) -> None:
-        """Finish what was begun, and let go of all resources; who follows a request gets InboxUnavailable."""
-        ...
+        """Finish storing, and release all resources. Followers get InboxUnavailable."""
 
+    @abstractmethod
     async def __aenter__(self) -> Self: ...
 
+    @abstractmethod
     async def __aexit__(self, *exception: object) -> None: ...
 
+    @abstractmethod
     async def store(self, body: bytes, *, service: str | None = None) -> bool:
-        """Keep a message, the JSON of it without username and password; once this returns, it is kept.
+        """Store a message: JSON, without the listener's username and password. It is durable once this returns.
 
-        False for another attempt at a message that is kept already: of the same service, and with the same in it but
-        for `callbackCount`. What may well be told again in the same words, such as that a device can be reached, has
-        to be counted as a second attempt at least. Raises MessageUnreadable for what is no JSON object.
+        Returns False for a repeat of a stored message. A repeat comes from the same service and differs in
+        `callbackCount` at most. Some messages may recur with the same content, such as the report that a device is
+        reachable. They are repeats only if their `callbackCount` is at least 2. Raises MessageUnreadable if the body is
+        not a JSON object.
         """
-        ...
 
-    def read(
-        self,
-        *,
-        request_id: str | None = None,
-        service: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-    ) -> AsyncIterator[Received]:
-        """Iterate over what is kept, oldest first; from `since` on, and before `until`."""
-        ...
-
-    def follow(self, request_id: str) -> AsyncGenerator[Received]:
-        """Iterate over what is kept for a request, and then over what comes, without an end.
-
-        All that follow a request get all of its messages, each once.
-        """
-        ...
-
+    @abstractmethod
     async def prune(self, older_than: timedelta) -> int:
-        """Remove the messages that were received longer ago than this, and return how many; runs are left alone.
+        """Remove messages that were received longer ago than this, and return their number. Fleet runs are kept.
 
-        The repeat of a message that was removed is a new one: the platform goes on sending for 15 minutes.
+        If the platform repeats a removed message, it is stored as a new one. The platform repeats for 15 minutes. The
+        store's clock decides: a process with a wrong clock removes nothing too early.
         """
-        ...
 
-    async def record(self, run: str, entries: Mapping[str, str]) -> None:
-        """Note something by its key for a run, all of it or nothing; what a key had before is replaced."""
-        ...
+    @abstractmethod
+    async def keep_first(self, name: str, value: Secret) -> Secret:
+        """Store a value under a name unless the name has one, and return the stored value.
 
-    async def recorded(self, run: str) -> dict[str, str]:
-        """Return all that was noted for a run."""
-        ...
+        Processes that call this at the same moment all get the same value. Values are never removed. `session.listen`
+        stores each listener's username and password this way.
+        """
 
+    @abstractmethod
+    async def kept(self) -> Mapping[str, Secret]:
+        """Return all values that `keep_first` has stored, by name."""
+
+    @abstractmethod
     async def forget_run(self, run: str) -> None:
-        """Remove what was noted for a run: the next fleet run of its name begins anew, and sends all its devices.
+        """Remove the state of a fleet run. The next run of that name starts from the beginning and sends all devices.
 
-        Nothing else removes it. Raises InvalidRequest while the run is under way, as far as this inbox knows: of a run
-        in a file, not that another process carries it out.
+        Nothing else removes it. Raises InvalidRequest while a worker of the run is alive in any process.
         """
-        ...
 
 
 PAGE: Final = 100
-"""Messages that are read at once."""
-
-_INTERVAL: Final = timedelta(minutes=5)
-_MOST_ATTEMPTS: Final = 4
-"""How often the platform sends a message, and how far apart (protocol.md 3.3)."""
+"""Messages per read."""
 
 
-@attrs.frozen(kw_only=True)
-class Incoming:
-    """A message that is to be stored."""
-
-    message: Message
-    body: bytes
-    service: str | None
-    received_at: datetime
-    digest: str
-    """The same for all attempts at one message."""
-
-    @classmethod
-    def of(cls, body: bytes, service: str | None) -> Incoming:
-        """Read what has come."""
-        message = parse(body, service=service)
-        return cls(message=message, body=body, service=service, received_at=_now(), digest=_digest(body, service))
-
-    @property
-    def repeats_within(self) -> timedelta:
-        """How soon after the last message with its digest this is another attempt at that one.
-
-        What nobody asked for, such as an SMS from a device, may well be said twice in the same words: it is another
-        attempt only where the platform counts it as one, and so soon that it cannot be one at a later message, whose
-        first attempt did not get here.
-        """
-        if self.message.request_id is not None and not isinstance(self.message, _TOLD_AGAIN):
-            return timedelta.max
-        attempt = min(self.message.attempt or 1, _MOST_ATTEMPTS)
-        return attempt * _INTERVAL if attempt > 1 else timedelta.min  # One interval more than it takes.
-
-    def repeats(self, latest: datetime | None) -> bool:
-        """Say whether this is another attempt at the message with the same digest that was last received then."""
-        return latest is not None and self.received_at - latest <= self.repeats_within
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-# What is watched has one request id for all that is told of it; whether NIDD has, too, is not documented (protocol.md
-# 3.4), and of what is of no known kind nothing is.
-_TOLD_AGAIN: Final = (DiagnosticsMessage, NiddMessage, ReachabilityMessage, SmsReceived, UnknownMessage)
-
-_NOT_COMPARED: Final = ("username", "password", "callbackcount")
-
-
-def _digest(body: bytes, service: str | None) -> str:
-    try:
-        fields: dict[str, Any] = orjson.loads(body)
-        compared = {name: value for name, value in fields.items() if name.casefold() not in _NOT_COMPARED}
-        canonical = orjson.dumps([service, compared], option=orjson.OPT_SORT_KEYS)
-    except (orjson.JSONDecodeError, TypeError):
-        raise MessageUnreadable("a callback message must be JSON, and not be nested too deeply") from None
-    return hashlib.blake2b(canonical, digest_size=16).hexdigest()
-
-
-@attrs.frozen(kw_only=True)
-class Wanted:
-    """What is to be read."""
+@attrs.frozen(kw_only=True, field_transformer=checked)
+class MessageQuery:
+    """A selection of messages."""
 
     request_id: str | None = None
     service: str | None = None
-    since: datetime | None = attrs.field(default=None, validator=_checks.zoned)
-    until: datetime | None = attrs.field(default=None, validator=_checks.zoned)
+    since: datetime | None = None
+    until: datetime | None = None
 
-    def has(self, found: Received) -> bool:
-        """Say whether a message is of the service and the time that are wanted."""
+    def matches(self, found: Received) -> bool:
+        """Return whether a message fits the service and the time. The request id is not checked."""
         return (
             (self.service is None or found.service == self.service)
             and (self.since is None or found.received_at >= self.since)
@@ -200,19 +117,19 @@ class Wanted:
 
 
 class Followers:
-    """Those who wait for messages, by the request that they follow."""
+    """The tasks that wait for messages, by request id."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
 
     def join(self, request_id: str) -> asyncio.Future[None]:
-        """Return what is done once messages of a request have come; `leave` afterwards."""
+        """Return a future that is done once messages of a request have arrived. Call `leave` afterwards."""
         woken = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(request_id, []).append(woken)
         return woken
 
     def leave(self, request_id: str, woken: asyncio.Future[None]) -> None:
-        """Wait no more."""
+        """Stop waiting."""
         waiting = self._waiting.get(request_id, [])
         if woken in waiting:
             waiting.remove(woken)
@@ -220,35 +137,22 @@ class Followers:
                 del self._waiting[request_id]
 
     def wake(self, request_ids: Iterable[str | None]) -> None:
-        """Tell those who follow one of these requests to look."""
+        """Wake the followers of these requests, so that they read again."""
         for request_id in request_ids:
             for woken in self._waiting.pop(request_id, ()) if request_id is not None else ():
-                if not woken.done():  # Cancelled, and not yet gone.
+                if not woken.done():  # It may be cancelled, and not have called `leave` yet.
                     woken.set_result(None)
 
     def wake_all(self) -> None:
-        """Tell all to look."""
+        """Wake all followers."""
         self.wake(tuple(self._waiting))
 
 
-class BaseInbox(ABC):
-    """What inboxes share: the reading of what comes, and iteration over what is kept, page by page."""
+class BaseInbox(Inbox):
+    """Base class of inboxes: parses incoming messages, and iterates over stored ones page by page."""
 
     def __init__(self) -> None:
         self._followers = Followers()
-
-    @property
-    @abstractmethod
-    def is_open(self) -> bool:
-        """Whether messages can be stored and read."""
-
-    @abstractmethod
-    async def open(self) -> None:
-        """Open the inbox, as `async with` does."""
-
-    @abstractmethod
-    async def close(self) -> None:
-        """Finish what was begun, and let go of all resources; who follows a request gets InboxUnavailable."""
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -258,8 +162,8 @@ class BaseInbox(ABC):
         await self.close()
 
     async def store(self, body: bytes, *, service: str | None = None) -> bool:
-        """Keep a message; see `Inbox.store`."""
-        return await self._keep(Incoming.of(body, service))
+        """Store a message; see `Inbox.store`."""
+        return await self._keep(await parsed(len(body), Incoming.of, body, service))
 
     async def read(
         self,
@@ -269,22 +173,22 @@ class BaseInbox(ABC):
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> AsyncGenerator[Received]:
-        """Iterate over what is kept, oldest first; see `Inbox.read`."""
-        wanted = Wanted(request_id=request_id, service=service, since=since, until=until)
+        """Iterate over stored messages, oldest first; see `Inbox.read`."""
+        query = MessageQuery(request_id=request_id, service=service, since=since, until=until)
         last, is_more = None, True
         while is_more:
-            page = await self._page(wanted, last)
+            page = await self._page(query, last)
             for last in page:
                 yield last
             is_more = len(page) == PAGE
 
     async def follow(self, request_id: str) -> AsyncGenerator[Received]:
-        """Iterate over what is kept for a request and over what comes; see `Inbox.follow`."""
-        wanted, last = Wanted(request_id=request_id), None
+        """Iterate over the messages of a request, stored and new; see `Inbox.follow`."""
+        query, last = MessageQuery(request_id=request_id), None
         while True:
-            woken = self._followers.join(request_id)  # Before reading: a message that comes meanwhile wakes, too.
+            woken = self._followers.join(request_id)  # Before reading: a message may arrive in between.
             try:
-                page = await self._page(wanted, last)
+                page = await self._page(query, last)
                 for last in page:
                     yield last
                 if len(page) < PAGE:
@@ -294,42 +198,34 @@ class BaseInbox(ABC):
 
     async def prune(self, older_than: timedelta) -> int:
         """Remove old messages; see `Inbox.prune`."""
-        return await self._remove(_now() - older_than)
-
-    @abstractmethod
-    async def record(self, run: str, entries: Mapping[str, str]) -> None:
-        """Note something for a run; see `Inbox.record`."""
-
-    @abstractmethod
-    async def recorded(self, run: str) -> dict[str, str]:
-        """Return all that was noted for a run."""
+        return await self._remove(older_than)
 
     async def forget_run(self, run: str) -> None:
-        """Remove what was noted for a run; see `Inbox.forget_run`."""
-        if (id(self), run) in runs_under_way:
-            raise under_way(run)
-        await self._forget(run)
-
-    @abstractmethod
-    async def _forget(self, run: str) -> None:
-        """Remove what was noted for a run that this process does not carry out."""
+        """Remove the state of a fleet run; see `Inbox.forget_run`."""
+        await self.ledger.forget(run)
 
     @abstractmethod
     async def _keep(self, new: Incoming) -> bool:
         """Store a message unless it is a repeat."""
 
     @abstractmethod
-    async def _page(self, wanted: Wanted, last: Received | None) -> list[Received]:
-        """Return up to PAGE messages behind the last, by number for a request and else by time."""
+    async def _page(self, query: MessageQuery, last: Received | None) -> list[Received]:
+        """Return up to PAGE messages after the last one: ordered by number for a request, otherwise by time."""
 
     @abstractmethod
-    async def _remove(self, before: datetime) -> int:
-        """Remove what was received before."""
+    async def _remove(self, older_than: timedelta) -> int:
+        """Remove messages that were received longer ago than this by the store's clock. Return their number."""
 
 
-def not_open(what: str) -> InboxUnavailable:
-    """Make the error for an inbox that is used too early or too late."""
-    return InboxUnavailable(f"{what} is not open: use it inside of `async with`, or between open() and close()")
+def not_open(label: str) -> InboxUnavailable:
+    """Make the error for using an inbox before it is opened or after it is closed."""
+    return InboxUnavailable(f"{label} is not open: use it inside `async with`, or between open() and close()")
+
+
+def stored_message(number: int, service: str | None, received_at: datetime, body: bytes | str) -> Received:
+    """Parse a message that a store returns."""
+    message = parse(body, service=service)
+    return Received(message=message, service=service, received_at=received_at, number=number)
 
 
 def _by_number(found: Received) -> tuple[Any, ...]:
@@ -342,13 +238,14 @@ def _by_time(found: Received) -> tuple[Any, ...]:
 
 @attrs.define
 class _Contents:
-    """What a memory inbox holds while it is open."""
+    """The contents of a memory inbox while it is open."""
 
     by_time: list[Received] = attrs.field(factory=list[Received])
     by_request: defaultdict[str, list[Received]] = attrs.field(factory=lambda: defaultdict[str, list[Received]](list))
     latest: dict[str, datetime] = attrs.field(factory=dict[str, datetime])
-    """When a message of a digest was last received."""
-    runs: defaultdict[str, dict[str, str]] = attrs.field(factory=lambda: defaultdict[str, dict[str, str]](dict))
+    """By digest, when a message was last received."""
+    first: dict[str, Secret] = attrs.field(factory=dict[str, Secret])
+    kept_runs: dict[str, MemoryRun] = attrs.field(factory=dict[str, MemoryRun])
     newest: int = 0
 
     def prune(self, before: datetime) -> int:
@@ -365,29 +262,35 @@ class _Contents:
 
 
 class MemoryInbox(BaseInbox):
-    """An inbox in memory: it is empty when it opens, and what it holds is lost when it closes or the process ends.
+    """An inbox in memory. It is empty when it opens, and its contents are lost when it closes or the process ends.
 
-    For tests, and for those who can do without the messages: a message that is lost after the platform's call was
-    answered is not sent again.
+    Use it for tests, or if you can afford to lose messages: the platform does not repeat a message that was
+    acknowledged.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._held: _Contents | None = None
+        self._ledger = MemoryLedger(lambda: self._contents.kept_runs)
 
     @property
     def is_open(self) -> bool:
         """Whether messages can be stored and read."""
         return self._held is not None
 
+    @property
+    def ledger(self) -> MemoryLedger:
+        """The state of fleet runs."""
+        return self._ledger
+
     async def open(self) -> None:
-        """Open the inbox, empty."""
+        """Open an empty inbox."""
         if self._held is not None:
             raise InboxUnavailable("the inbox in memory is open already: open it once")
         self._held = _Contents()
 
     async def close(self) -> None:
-        """Forget everything; who follows a request gets InboxUnavailable."""
+        """Discard all contents. Followers get InboxUnavailable."""
         self._held = None
         self._followers.wake_all()
 
@@ -398,44 +301,42 @@ class MemoryInbox(BaseInbox):
         return self._held
 
     async def _keep(self, new: Incoming) -> bool:
-        held = self._contents
-        if new.repeats(held.latest.get(new.digest)):
+        message = await parsed(len(new.body), parse, new.body, service=new.service)
+        held, received_at = self._contents, now()
+        if new.repeats(held.latest.get(new.digest), received_at):
             return False
-        held.latest[new.digest] = new.received_at
+        held.latest[new.digest] = received_at
         held.newest += 1
-        kept = Received(message=new.message, service=new.service, received_at=new.received_at, number=held.newest)
+        kept = Received(message=message, service=new.service, received_at=received_at, number=held.newest)
         insort(held.by_time, kept, key=_by_time)  # The clock may have been set back.
-        if new.message.request_id is not None:
-            held.by_request[new.message.request_id].append(kept)
-        self._followers.wake([new.message.request_id])
+        if new.request_id is not None:
+            held.by_request[new.request_id].append(kept)
+        self._followers.wake([new.request_id])
         return True
 
-    async def _page(self, wanted: Wanted, last: Received | None) -> list[Received]:
+    async def _page(self, query: MessageQuery, last: Received | None) -> list[Received]:
         held, key = self._contents.by_time, _by_time
-        if wanted.request_id is not None:
-            held, key = self._contents.by_request.get(wanted.request_id, []), _by_number
-        return _some(held, wanted, 0 if last is None else bisect_right(held, key(last), key=key))
+        if query.request_id is not None:
+            held, key = self._contents.by_request.get(query.request_id, []), _by_number
+        return _matching(held, query, 0 if last is None else bisect_right(held, key(last), key=key))
 
-    async def _remove(self, before: datetime) -> int:
-        return self._contents.prune(before)
+    async def _remove(self, older_than: timedelta) -> int:
+        return self._contents.prune(now() - older_than)
 
-    async def record(self, run: str, entries: Mapping[str, str]) -> None:
-        """Note something for a run; see `Inbox.record`."""
-        self._contents.runs[run].update(entries)
+    async def keep_first(self, name: str, value: Secret) -> Secret:
+        """Store a value unless there is one; see `Inbox.keep_first`."""
+        return self._contents.first.setdefault(name, value)
 
-    async def recorded(self, run: str) -> dict[str, str]:
-        """Return all that was noted for a run."""
-        return dict(self._contents.runs.get(run, {}))
-
-    async def _forget(self, run: str) -> None:
-        self._contents.runs.pop(run, None)
+    async def kept(self) -> dict[str, Secret]:
+        """Return all values that `keep_first` has stored, by name."""
+        return dict(self._contents.first)
 
 
-def _some(held: list[Received], wanted: Wanted, start: int) -> list[Received]:
-    """Return up to PAGE messages that are wanted, from a place on."""
+def _matching(held: list[Received], query: MessageQuery, start: int) -> list[Received]:
+    """Return up to PAGE messages that match, from a position on."""
     found: list[Received] = []
     for place in range(start, len(held)):
-        if wanted.has(held[place]):
+        if query.matches(held[place]):
             found.append(held[place])
             if len(found) == PAGE:
                 break

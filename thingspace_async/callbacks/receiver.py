@@ -1,14 +1,13 @@
-"""The receiver: what answers the platform's messages, as a function, and as an ASGI application."""
+"""The receiver answers the platform's messages. It is a function and an ASGI application."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
-import hmac
 import ipaddress
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
@@ -16,9 +15,14 @@ from urllib.parse import quote
 import attrs
 import orjson
 
-from thingspace_async._checks import fault_of_text
-from thingspace_async._types import Secret
+from thingspace_async._core.checks import fault_of_text
+from thingspace_async._core.registrar import split_service
+from thingspace_async._core.types import Secret
+from thingspace_async.callbacks import credentials
+from thingspace_async.callbacks._throttled_log import ThrottledLog
+from thingspace_async.callbacks.admission import Check, Credentials, Signature, admits, basic_credentials, passwords_in
 from thingspace_async.callbacks.inbox import Inbox
+from thingspace_async.callbacks.incoming import parsed
 from thingspace_async.callbacks.messages.base import read_object
 from thingspace_async.errors import ConfigurationError, InboxUnavailable, MessageUnreadable
 
@@ -35,7 +39,7 @@ PUBLISHED_ADDRESSES: Final = (
     "137.117.33.109",
     "168.62.173.153",
 )
-"""Where the platform says that its messages come from (protocol.md 3.2), for `Receiver(allowed_addresses=…)`."""
+"""The addresses that the platform sends messages from (PROTOCOL.md 3.2), for `Receiver(allowed_addresses=…)`."""
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Event: TypeAlias = MutableMapping[str, Any]
@@ -43,97 +47,55 @@ Receive: TypeAlias = Callable[[], Awaitable[Event]]
 Send: TypeAlias = Callable[[Event], Awaitable[None]]
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_log: Final = logging.getLogger("thingspace_async")
-
 
 @attrs.frozen
 class Reply:
-    """What to answer to a message: the platform sends it again after all but a 2xx, four times in all."""
+    """The answer to a message. If its status is not 2xx, the platform tries again, up to four times in all."""
 
     status: int
+    left_unread: bool = False
+    """Whether part of the body was not read. Then close the connection: the rest would look like a new request."""
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """What goes with the status; the answer has no body."""
-        if self.status == 405:
-            return {"allow": "POST"}
-        # Where a body is left unread, what follows on the connection would be taken for the next request.
-        return {} if self.status in _READ_IN_FULL else {"connection": "close"}
+        """The headers of the answer. It has no body."""
+        closing = {"connection": "close"} if self.left_unread else {}
+        return closing | _HEADERS.get(self.status, {})
 
 
-_SPARSE: Final = 10
-"""Bytes for each object or list of a message, at the least.
+_HEADERS: Final[dict[int, dict[str, str]]] = {405: {"allow": "POST"}, 503: {"retry-after": "60"}}
 
-Devices in a list, of one identifier each, take 13 to 18: `{"deviceIds":[{"id":"3475550100","kind":"mdn"}]}`. A megabyte
-with more than that costs up to a tenth of a second to read, before it is known who sent it."""
-
-_SMALL: Final = 64 * 1024
-"""Bytes that cost little to read, whatever is in them."""
-
-_READ_IN_FULL: Final = frozenset({200, 400, 401, 503})
-
-
-@attrs.frozen(repr=False)
-class _Sent:
-    """A message, with what says who sent it."""
-
-    body: bytes
-    headers: Mapping[str, str]
-    username: object
-    password: object
-
-
-@attrs.frozen
-class _Credentials:
-    """What the messages of a listener bear, as it was registered (protocol.md 3.3)."""
-
-    username: str
-    password: Secret
-
-    def admit(self, sent: _Sent) -> bool:
-        # Both are compared, whatever the first comes to: the time tells nothing about either.
-        return _same(self.username, sent.username) & _same(self.password.reveal(), sent.password)
-
-
-@attrs.frozen
-class _Signature:
-    """What the messages of an API that signs are signed with."""
-
-    secret: Secret
-    header: str
-
-    def admit(self, sent: _Sent) -> bool:
-        given = next((value for name, value in sent.headers.items() if name.casefold() == self.header), "").strip()
-        digest = hmac.digest(self.secret.reveal().encode(), sent.body, "sha256")
-        hexadecimal = _same(digest.hex(), given.lower().removeprefix("sha256="))
-        return hexadecimal | _same(base64.b64encode(digest).decode(), given)
-
-
-def _same(expected: str, given: object) -> bool:
-    # A header may hold bytes that are no text, which some servers pass on as surrogates.
-    written = given.encode(errors="surrogatepass") if isinstance(given, str) else b""
-    return hmac.compare_digest(expected.encode(), written)
+_REFRESH_INTERVAL: Final = 1.0
+"""Least seconds between two reads of the inbox's credentials: unauthenticated requests cause them, too."""
 
 
 class Receiver:
-    """Takes the platform's messages: checks who sent them, has an inbox store them, and answers.
+    """Receives the platform's messages: checks their sender, stores them in an inbox, and answers.
 
         receiver = Receiver(SqliteInbox("messages.db"))
         receiver.expect("CarrierService", username="fleet", password=Secret("one of its own"))
 
-    It is an ASGI application, to be run by itself or mounted in another; `callbacks.web` has it for aiohttp.web; and a
-    view of any other framework awaits `handle`. Run by itself it opens its inbox and closes it; FastAPI and Starlette
-    run no lifespan but their own, so that there the inbox is opened by theirs (`async with inbox`).
+    It is an ASGI application. Run it, or mount it in another one. For aiohttp.web, see `callbacks.web`. In a view of
+    another framework, await `handle`. A receiver that you run opens and closes its inbox. FastAPI and Starlette do not
+    run the lifespan of mounted applications: open the inbox in your own (`async with inbox`).
 
-    Each service has a URL of its own, as no message names its service: the last part of the path is its name.
+    Messages do not name their service, so each service has its own URL: the last part of the path is the service. For
+    an API that has no passwords, `~username~password` follows, as in `/callbacks/FotaV3~fleet~secret`. Cloud Connector
+    sends both in the header Authorization instead, and its events may come to a URL without a path.
 
-    `allowed_addresses` are networks such as `10.0.0.0/8`, `PUBLISHED_ADDRESSES` the platform's; None allows all.
-    They are compared with the other end of the connection, which behind a proxy is the proxy: check there, then. No
-    header is trusted to say otherwise, as anybody may write it. Your server may trust one, though, before the receiver
-    sees anything: uvicorn believes X-Forwarded-For from this machine unless told `--no-proxy-headers`. Nor does uvicorn
-    cut off a client that sends its headers a byte at a time, as a proxy does, and `callbacks.web.serve`.
+    A receiver accepts the messages of all listeners that `session.listen` registers with the same inbox, in any process
+    and at any time. If it does not know a service or a password, it reads the inbox again, at most once a second. Use
+    `expect` for listeners that were registered in another way.
 
-    `timeout` is in seconds, for reading a message and for storing it. Raises ConfigurationError for what is no network.
+    `allowed_addresses` are networks such as `10.0.0.0/8`; `PUBLISHED_ADDRESSES` has the platform's. None allows all.
+    The receiver compares them with the peer of the connection. Behind a proxy the peer is the proxy, so filter there.
+    The receiver trusts no header, but your server may: uvicorn believes X-Forwarded-For from this machine unless you
+    pass `--no-proxy-headers`. Uvicorn does not cut off a client that sends its headers a byte at a time. A proxy does,
+    and so does `callbacks.web.serve`.
+
+    `max_body` limits the bytes of one message. `max_pending` limits the bytes of all messages that are being read and
+    stored: further messages are answered 503, and the platform repeats them. `timeout` limits the seconds for reading
+    a message, and again for storing it. Raises ConfigurationError for an address that is not a network.
     """
 
     def __init__(
@@ -141,60 +103,79 @@ class Receiver:
         inbox: Inbox,
         *,
         allowed_addresses: Iterable[str] | None = None,
-        max_body: int = 1024 * 1024,
+        max_body: int = 256 * 1024,
+        max_pending: int = 64 * 1024 * 1024,
         timeout: float = 10.0,
     ) -> None:
         self.inbox = inbox
         self._networks = None if allowed_addresses is None else _networks(allowed_addresses)
         self._max_body = max_body
+        self._max_pending = max_pending
         self._timeout = timeout
-        self._expected: dict[str, list[_Credentials | _Signature]] = {}
+        self._pending = 0
+        """Bytes of the messages that are being read and stored."""
+        self._expected: dict[str, list[Check]] = {}
+        self._loaded: dict[str, list[Check]] = {}
+        """The inbox's credentials, as last read."""
+        self._refreshing = asyncio.Lock()
+        self._next_refresh = 0.0
+        self._log = ThrottledLog()
 
     def expect(self, service: str, *, username: str, password: Secret | str) -> None:
-        """Accept the messages of a service that bear a username and a password.
+        """Accept messages of a service with a username and a password.
 
-        Several usernames are accepted side by side, as accounts that share the URL have; the password of one that is
-        known already is replaced. Raises ConfigurationError for what is empty: anybody could send that.
+        Call it once for each account that shares the URL. A second call for a username replaces its password. Raises
+        ConfigurationError for an empty username or password, which anyone could send.
         """
         password = Secret(password)
         _check("username", username)
         _check("password", password.reveal())
         self.forget(service, username=username)
-        self._expect(service, _Credentials(username, password))
+        self._expect(service, Credentials(username, password))
 
     def expect_signed(self, service: str, secret: Secret | str, *, header: str = "X-Signature") -> None:
-        """Accept the messages of a service that are signed with a secret, as location and diagnostics sign them.
+        """Accept messages of a service that are signed with a secret. Location and diagnostics sign their messages.
 
-        The secret is what a header of the answer to the registration holds. Several are accepted side by side. That the
-        signature is the HMAC with SHA-256 is documented; the name of its header is not, nor that it is of the body, in
-        hexadecimal or base64 (ASSUMPTION, protocol.md 3.6).
+        The answer to the registration has the secret in a header. Several secrets may be valid at once. The signature
+        is an HMAC with SHA-256. Its header is not documented. That it signs the body, and is in hexadecimal or base64,
+        is an ASSUMPTION (PROTOCOL.md 3.6).
         """
         secret = Secret(secret)
         _check("secret", secret.reveal())
         _check("header", header)
-        self._expect(service, _Signature(secret, header.casefold()))
+        self._expect(service, Signature(secret, header.casefold()))
+
+    async def credentials_for(self, service: str) -> tuple[str, Secret]:
+        """Return the username and the password of a service, for a listener that you register in another way.
+
+        They belong to the inbox: the first call makes them, and all receivers of the inbox accept them, in any process.
+        Targets of Cloud Connector need them: see `CreateTargetRequest.to_server`. Raises InboxUnavailable.
+        """
+        _check_service(service)
+        found = await credentials.get_or_create(self.inbox, service, None)
+        await self.load_credentials()
+        return found.username, found.password
 
     def forget(self, service: str, *, username: str | None = None) -> None:
-        """Accept no messages of a service any more, or none with a username."""
+        """Undo `expect` and `expect_signed` for a service, or `expect` for one username."""
         kept = [
             one
             for one in self._expected.pop(service, ())
-            if username is not None and not (isinstance(one, _Credentials) and one.username == username)
+            if username is not None and not (isinstance(one, Credentials) and one.username == username)
         ]
         if kept:
             self._expected[service] = kept
 
     def url_of(self, base_url: str, service: str) -> str:
-        """Return the URL to register for a service, where the receiver is reached at a base URL."""
+        """Return the URL to register for a service, if the receiver is served at `base_url`."""
         return f"{base_url.rstrip('/')}/{quote(service, safe='')}"
 
     async def handle(self, body: bytes, *, headers: Mapping[str, str], peer: str | None, service: str | None) -> Reply:
-        """Answer a message that was POSTed and read; `peer` is the address of the other end, None where unknown.
+        """Answer a POST request whose body has been read. `peer` is the client's address, None if unknown.
 
-        It is stored once a 200 is returned.
+        If the status is 200, the message is stored.
         """
-        refusal = self._refuse("POST", {}, peer, service)
-        return await self._take(body, headers, peer, service or "") if refusal is None else refusal
+        return await self._answer(_whole(body), "POST", headers, _Sender.of(peer, service, headers))
 
     async def receive(
         self,
@@ -205,31 +186,18 @@ class Receiver:
         peer: str | None,
         service: str | None,
     ) -> Reply:
-        """Answer a request whose body is still to be read, of which `read` returns a part, and b"" at its end.
+        """Answer a request whose body has not been read. `read` returns its next part, and b"" at the end.
 
-        What is refused is not read, or not any further. A ConnectionError of `read` says that the client went away.
+        The rest of a refused request is not read. If the client disconnects, `read` must raise ConnectionError.
         """
-        if (refusal := self._refuse(method, headers, peer, service)) is not None:
-            return refusal
-        body = bytearray()
-        try:
-            async with asyncio.timeout(self._timeout):
-                while part := await read():
-                    body += part
-                    if len(body) > self._max_body:
-                        return self._refusal(413, "it is too long", peer, service)
-        except TimeoutError:
-            return self._refusal(408, "its body took too long", peer, service)
-        except ConnectionError:
-            return self._refusal(400, "its sender went away", peer, service)
-        return await self._take(bytes(body), headers, peer, service or "")
+        return await self._answer(read, method, headers, _Sender.of(peer, service, headers))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve as an ASGI application."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
             return
-        if scope["type"] != "http":  # A WebSocket, which is refused so.
+        if scope["type"] != "http":  # A WebSocket: refuse it.
             await receive()
             await send({"type": "websocket.close"})
             return
@@ -241,7 +209,7 @@ class Receiver:
             service=service_of(scope["path"]),
         )
         headers = [(name.encode(), value.encode()) for name, value in reply.headers.items()]
-        with contextlib.suppress(OSError):  # The client is gone.
+        with contextlib.suppress(OSError):  # The client has disconnected.
             await send(
                 {
                     "type": "http.response.start",
@@ -251,8 +219,15 @@ class Receiver:
             )
             await send({"type": "http.response.body"})
 
+    async def load_credentials(self) -> None:
+        """Read the inbox's credentials, of all listeners that `session.listen` has registered. Raises InboxUnavailable.
+
+        Messages with unknown credentials also cause a read.
+        """
+        self._loaded = await credentials.read_all(self.inbox)
+
     def running(self) -> AbstractAsyncContextManager[object]:
-        """Keep the inbox open for a block, unless it is open already."""
+        """Open the inbox for a block, unless it is open already."""
         return contextlib.nullcontext() if self.inbox.is_open else self.inbox
 
     async def _live(self, receive: Receive, send: Send) -> None:
@@ -268,73 +243,203 @@ class Receiver:
         else:
             await send({"type": "lifespan.shutdown.complete"})
 
-    def _expect(self, service: str, check: _Credentials | _Signature) -> None:
-        _check("service", service)
-        if "/" in service:
-            raise ConfigurationError("receiver: service must not hold a slash, as it is the last part of a URL")
+    def _expect(self, service: str, check: Check) -> None:
+        _check_service(service)
         self._expected.setdefault(service, []).append(check)
 
-    def _refuse(self, method: str, headers: Mapping[str, str], peer: str | None, service: str | None) -> Reply | None:
-        """Refuse a request for what is known before its body is read; None when it is welcome so far."""
-        if self._networks is not None and not _is_within(peer, self._networks):
-            return self._refusal(403, "the address is not among those allowed", peer, service)
-        if service not in self._expected:
-            return self._refusal(404, "nobody expects this service", peer, service)
+    async def _answer(
+        self, read: Callable[[], Awaitable[bytes]], method: str, headers: Mapping[str, str], sender: _Sender
+    ) -> Reply:
+        try:
+            await self._check_before_reading(method, headers, sender)
+            with self._counting() as count:
+                body = await _read(read, count, self._timeout)
+                message = await self._admitted(body, headers, sender)
+                del body  # Free its memory: storing may take long.
+                await self._store(message, sender.service)
+        except _Refusal as refusal:
+            self._log_refusal(refusal, sender)
+            return Reply(refusal.status, refusal.left_unread)
+        return Reply(200)
+
+    async def _check_before_reading(self, method: str, headers: Mapping[str, str], sender: _Sender) -> None:
+        """Refuse a request before its body is read, if possible."""
+        if self._networks is not None and not _is_within(sender.peer, self._networks):
+            raise _Refusal(403, "its address is not allowed", left_unread=True)
+        if not self._checks(sender.service):
+            await self._refresh(self._loaded)
+        if not self._checks(sender.service):
+            raise _Refusal(404, "the service has no known listener", left_unread=True)
         if method != "POST":
-            return self._refusal(405, "the method is not POST", peer, service)
+            raise _Refusal(405, "the method is not POST", left_unread=True)
         length = next((value for name, value in headers.items() if name.casefold() == "content-length"), "")
         if length.isdecimal() and int(length) > self._max_body:
-            return self._refusal(413, "it is too long", peer, service)
-        return None
+            raise _Refusal(413, _TOO_LONG, left_unread=True)
 
-    async def _take(self, body: bytes, headers: Mapping[str, str], peer: str | None, service: str) -> Reply:
-        if len(body) > self._max_body:
-            return self._refusal(413, "it is too long", peer, service)
-        if len(body) > _SMALL and (body.count(b"[") + body.count(b"{")) * _SPARSE > len(body):
-            return self._refusal(400, "it holds too many objects and lists", peer, service)
-        try:
-            message = read_object(body)
-        except ValueError:
-            return self._refusal(400, "it is no JSON object", peer, service)
-        sent = _Sent(body, headers, _taken(message, "username"), _taken(message, "password"))
-        # A list, and not a generator: all are compared, so that the time does not tell which one fits.
-        if not any([one.admit(sent) for one in self._expected.get(service, ())]):  # noqa: C419
-            return self._refusal(401, "wrong username, password or signature", peer, service)
-        try:
-            kept = orjson.dumps(message)
-        except TypeError:
-            return self._refusal(400, "it is nested too deeply", peer, service)
-        return await self._store(kept, peer, service)
+    @contextlib.contextmanager
+    def _counting(self) -> Iterator[Callable[[int], None]]:
+        """Count the bytes of a message as pending. Refuse it if there are too many."""
+        size = 0
 
-    async def _store(self, message: bytes, peer: str | None, service: str) -> Reply:
+        def count(more: int) -> None:
+            nonlocal size
+            size += more
+            self._pending += more
+            if size > self._max_body:
+                raise _Refusal(413, _TOO_LONG, left_unread=True)
+            if self._pending > self._max_pending:
+                raise _Refusal(503, "too many messages are being received at once", left_unread=True)
+
+        try:
+            yield count
+        finally:
+            self._pending -= size
+
+    async def _admitted(self, body: bytes, headers: Mapping[str, str], sender: _Sender) -> bytes:
+        """Check the sender of a message, and return the message to store."""
+        loaded = self._loaded
+        try:
+            message = await self._authenticated(body, headers, sender)
+            if message is None and await self._refresh(loaded):
+                message = await self._authenticated(body, headers, sender)
+        except MessageUnreadable as error:
+            raise _Refusal(400, str(error)) from None
+        if message is None:
+            raise _Refusal(401, "wrong username, password or signature")
+        return message
+
+    async def _authenticated(self, body: bytes, headers: Mapping[str, str], sender: _Sender) -> bytes | None:
+        """Return a message without its username and password, or None if they are wrong."""
+        checks = self._checks(sender.service)
+        known = [check for check in checks if isinstance(check, Credentials)]
+        is_signed = admits(check.admit(body, headers) for check in checks if isinstance(check, Signature))
+        if sender.credentials is not None:
+            is_signed |= admits(check.admit(*sender.credentials) for check in known)
+        if not is_signed:
+            passwords = passwords_in(body)
+            if not admits(check.may_admit(passwords) for check in known):
+                return None
+        username, password, message = await parsed(len(body), _split, body)
+        return message if is_signed or admits(check.admit(username, password) for check in known) else None
+
+    def _checks(self, service: str) -> list[Check]:
+        return [*self._expected.get(service, ()), *self._loaded.get(service, ())]
+
+    async def _refresh(self, loaded: Mapping[str, list[Check]]) -> bool:
+        """Read the inbox's credentials again. Return whether they differ from `loaded`.
+
+        Concurrent requests share one read.
+        """
+        async with self._refreshing:
+            if self._loaded is loaded and self.inbox.is_open and time.monotonic() >= self._next_refresh:
+                self._next_refresh = time.monotonic() + _REFRESH_INTERVAL
+                try:
+                    async with asyncio.timeout(self._timeout):
+                        await self.load_credentials()
+                except (InboxUnavailable, TimeoutError) as error:
+                    raise _Refusal(503, f"the credentials cannot be read: {error}", logging.ERROR) from None
+        return self._loaded != loaded
+
+    async def _store(self, message: bytes, service: str) -> None:
         try:
             async with asyncio.timeout(self._timeout):
                 await self.inbox.store(message, service=service)
         except MessageUnreadable as error:
-            return self._refusal(400, str(error), peer, service)
+            raise _Refusal(400, str(error)) from None
         except TimeoutError:
-            reason = f"storing it took more than {self._timeout:g} s"
+            raise _Refusal(503, f"storing it took more than {self._timeout:g} s", logging.ERROR) from None
         except InboxUnavailable as error:
-            reason = str(error)
-        else:
-            return Reply(200)
-        _log.error("a message for %s was answered 503, so that the platform sends it again: %s", service, reason)
-        return Reply(503)
+            raise _Refusal(503, str(error), logging.ERROR) from None
 
-    def _refusal(self, status: int, why: str, peer: str | None, service: str | None) -> Reply:
-        # What nobody expects is anybody's knocking, of which there is much on a public address.
-        level = logging.WARNING if service in self._expected else logging.INFO
-        _log.log(level, "a message for %.60r from %s was answered %d: %s", service, peer, status, why)
-        return Reply(status)
+    def _log_refusal(self, refusal: _Refusal, sender: _Sender) -> None:
+        # On a public address, requests for unregistered services are mostly from scanners.
+        is_noise = refusal.level < logging.ERROR and not self._checks(sender.service)
+        level = logging.INFO if is_noise else refusal.level
+        text = "a message for %.60r from %s was answered %d: %s"
+        self._log.log(refusal.status, level, text, sender.service, sender.peer, refusal.status, refusal.why)
+
+
+@attrs.frozen
+class _Sender:
+    """The sender of a request, and the service in its URL."""
+
+    peer: str | None
+    service: str
+    credentials: tuple[str, str] | None = attrs.field(default=None, repr=False)
+    """The username and the password in the URL, or else in the header Authorization."""
+
+    @classmethod
+    def of(cls, peer: str | None, service: str | None, headers: Mapping[str, str]) -> _Sender:
+        """Return the sender of a request, whose URL or headers may have credentials.
+
+        A URL without a path is for Cloud Connector: its targets may be hosts.
+        """
+        name, credentials = split_service(service or _WITHOUT_PATH)
+        return cls(peer, name, credentials or basic_credentials(headers))
+
+
+_WITHOUT_PATH: Final = "CloudConnector"
+
+
+class _Refusal(Exception):
+    """A request is refused."""
+
+    def __init__(self, status: int, why: str, level: int = logging.WARNING, *, left_unread: bool = False) -> None:
+        super().__init__(why)
+        self.status = status
+        self.why = why
+        self.level = level
+        self.left_unread = left_unread
+
+
+_TOO_LONG: Final = "its body is too long"
+
+
+async def _read(read: Callable[[], Awaitable[bytes]], count: Callable[[int], None], seconds: float) -> bytes:
+    """Read the body of a request."""
+    parts: list[bytes] = []
+    try:
+        async with asyncio.timeout(seconds):
+            while part := await read():
+                count(len(part))
+                parts.append(part)
+    except TimeoutError:
+        raise _Refusal(408, "its body took too long", left_unread=True) from None
+    except ConnectionError:
+        raise _Refusal(400, "its sender disconnected", left_unread=True) from None
+    return b"".join(parts)
+
+
+def _whole(body: bytes) -> Callable[[], Awaitable[bytes]]:
+    """Return a `read` function for a body that has been read."""
+    parts = [b"", body]
+
+    async def read() -> bytes:
+        return parts.pop()
+
+    return read
+
+
+def _split(body: bytes) -> tuple[object, object, bytes]:
+    """Return the username, the password and the rest of a message."""
+    message = read_object(body)
+    username, password = _pop(message, "username"), _pop(message, "password")
+    try:
+        return username, password, orjson.dumps(message)
+    except TypeError:
+        raise MessageUnreadable("it is nested too deeply") from None
 
 
 def service_of(path: str) -> str:
-    """Return the service that a path names, below whatever prefix."""
+    """Return the service, which is the last part of a path."""
     return path.rstrip("/").rpartition("/")[2]
 
 
-def _taken(message: dict[str, Any], name: str) -> object:
-    """Take a member out of a message, and its like of other spellings: what is left is stored."""
+def _pop(message: dict[str, Any], name: str) -> object:
+    """Remove a member from a message, in all upper and lower case spellings, and return its value.
+
+    The rest of the message is stored.
+    """
     found: object = message.get(name)
     for key in [key for key in message if key.casefold() == name]:
         del message[key]
@@ -342,7 +447,7 @@ def _taken(message: dict[str, Any], name: str) -> object:
 
 
 def _reader(receive: Receive) -> Callable[[], Awaitable[bytes]]:
-    """Make what reads the body of an ASGI request."""
+    """Return a `read` function for the body of an ASGI request."""
     more = True
 
     async def read() -> bytes:
@@ -358,14 +463,20 @@ def _reader(receive: Receive) -> Callable[[], Awaitable[bytes]]:
     return read
 
 
-def _check(what: str, text: str) -> None:
+def _check(name: str, text: str) -> None:
     if (fault := fault_of_text(text)) is not None:
-        raise ConfigurationError(f"receiver: {what} {fault}")
+        raise ConfigurationError(f"receiver: {name} {fault}")
+
+
+def _check_service(service: str) -> None:
+    _check("service", service)
+    if "/" in service:
+        raise ConfigurationError("receiver: service must not contain a slash, as it is the last part of a URL")
 
 
 def _networks(given: Iterable[str]) -> tuple[Network, ...]:
     if isinstance(given, str):
-        raise ConfigurationError("receiver: allowed_addresses must be a list of networks, not a str")
+        raise ConfigurationError("receiver: allowed_addresses must be a list of networks, not a string")
     try:
         return tuple(ipaddress.ip_network(one) for one in given)
     except ValueError as error:
@@ -375,8 +486,8 @@ def _networks(given: Iterable[str]) -> tuple[Network, ...]:
 def _is_within(peer: str | None, networks: tuple[Network, ...]) -> bool:
     try:
         address = ipaddress.ip_address(peer or "")
-    except ValueError:  # A Unix socket, or a test client's made-up name.
+    except ValueError:  # A Unix socket, or the invented name of a test client.
         return False
-    # What a socket for both protocols calls an IPv4 address: ::ffff:192.0.2.1
+    # A dual-stack socket shows IPv4 addresses as ::ffff:192.0.2.1.
     address = getattr(address, "ipv4_mapped", None) or address
     return any(address in network for network in networks)

@@ -1,4 +1,4 @@
-"""Devices: which there are, their service, what they use, and what has become of them.
+"""Devices: inventory, service, usage and history.
 
     from datetime import timedelta
 
@@ -15,11 +15,11 @@
     cloud.clock.advance(timedelta(minutes=5))
     print(accepted.request_id, (await session.devices.get(known)).state)
 
-Listing, finding and changing devices is on `session.devices` itself; their usage, history and labels are on
+Methods that list, find and change devices are on `session.devices` itself. Usage, history and labels are on
 `session.devices.usage`, `.history` and `.labels`.
 """
 
-from thingspace_async._models import Address, CustomerName, PlaceOfUse
+from thingspace_async._core.models import Address, CustomerName, PlaceOfUse
 from thingspace_async.devices.calls import OPERATIONS, Devices
 from thingspace_async.devices.fleet.interface import (
     ActivateAll,
@@ -27,12 +27,14 @@ from thingspace_async.devices.fleet.interface import (
     DeactivateAll,
     FleetDevices,
     FleetOutcome,
-    FleetResult,
     Progress,
     RestoreAll,
     RunOptions,
     SuspendAll,
 )
+from thingspace_async.devices.fleet.progress import FleetProgress
+from thingspace_async.devices.fleet.results import FleetResult
+from thingspace_async.devices.fleet.status import FleetRunInfo, FleetStatus, fleet_runs, fleet_status
 from thingspace_async.devices.history.models import (
     ConnectionEvent,
     ConnectionHistoryResult,
@@ -61,6 +63,7 @@ from thingspace_async.devices.inventory.models import (
     DeviceExtendedDiagnosticsRequest,
     DeviceExtendedDiagnosticsResult,
     DeviceIdSearch,
+    DeviceListFilters,
     DeviceMismatchListRequest,
     DeviceMismatchListResult,
     DevicePrlListRequest,
@@ -77,12 +80,16 @@ from thingspace_async.devices.lifecycle.models import (
     ChangeDeviceIdRequest,
     CheckOrderStatusRequest,
     DeactivateRequest,
+    DeviceAtAddress,
     DeviceFilter,
     DeviceFilterWithoutAccount,
     DeviceUploadRequest,
     GoToStateRequest,
     MoveDeviceRequest,
     RestoreRequest,
+    ServiceAddress,
+    ServiceCustomer,
+    ServicePlace,
     ServicePlanUpdateRequest,
     SuspendRequest,
     SuspensionStatusRequest,
@@ -103,6 +110,7 @@ from thingspace_async.devices.usage.models import (
     PromoUsage,
     PromoUsageRequest,
     PromoUsageResponse,
+    UsageListFilters,
     UsageRecord,
 )
 
@@ -144,6 +152,7 @@ __all__ = [
     "DeleteDevicesResult",
     "Device",
     "DeviceAggregateUsageListRequest",
+    "DeviceAtAddress",
     "DeviceConnectionListRequest",
     "DeviceCostCenterRequest",
     "DeviceExtendedDiagnosticsRequest",
@@ -152,6 +161,7 @@ __all__ = [
     "DeviceFilterWithoutAccount",
     "DeviceIdSearch",
     "DeviceLabel",
+    "DeviceListFilters",
     "DeviceMismatchListRequest",
     "DeviceMismatchListResult",
     "DevicePrlListRequest",
@@ -164,7 +174,10 @@ __all__ = [
     "DiagnosticsCategory",
     "FleetDevices",
     "FleetOutcome",
+    "FleetProgress",
     "FleetResult",
+    "FleetRunInfo",
+    "FleetStatus",
     "GlobalDeviceListRequest",
     "GoToStateRequest",
     "LabelList",
@@ -183,10 +196,16 @@ __all__ = [
     "RestoreAll",
     "RestoreRequest",
     "RunOptions",
+    "ServiceAddress",
+    "ServiceCustomer",
+    "ServicePlace",
     "ServicePlanUpdateRequest",
     "SuspendAll",
     "SuspendRequest",
     "SuspensionStatusRequest",
     "UploadAndActivateRequest",
+    "UsageListFilters",
     "UsageRecord",
+    "fleet_runs",
+    "fleet_status",
 ]

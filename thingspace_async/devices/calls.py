@@ -1,4 +1,4 @@
-"""Calls about devices, put together from the room's parts."""
+"""The devices room, composed of its parts."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class Devices(Inventory, Lifecycle, Fleet):
 
     @cached_property
     def labels(self) -> Labels:
-        """Usage segmentation labels, by which the usage of devices can be told apart."""
+        """Usage segmentation labels, which split the usage of devices into parts."""
         return Labels(self._caller)
 
     @cached_property
     def usage(self) -> Usage:
-        """What devices use: bytes and messages."""
+        """Data and SMS usage of devices."""
         return Usage(self._caller)
 
     @cached_property
     def history(self) -> History:
-        """What happened to devices: their connections and their provisioning."""
+        """Connection and provisioning history of devices."""
         return History(self._caller)

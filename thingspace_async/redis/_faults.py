@@ -1,44 +1,61 @@
-"""What it means that Redis is away, and what to do about it."""
+"""Errors of Redis: what each means, and what to do about it."""
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Final
 
 from redis import exceptions
 
-__all__ = ["FAULTS", "unavailable"]
+from thingspace_async._core.tasks import cancellable
+from thingspace_async.errors import InboxUnavailable, InboxUnusable
+
+__all__ = ["COMMAND_TIMEOUT", "FAULTS", "INBOX_TIMEOUT", "inbox_errors", "unavailable"]
+
+COMMAND_TIMEOUT: Final = 1.0
+"""Seconds for Redis to answer."""
+
+INBOX_TIMEOUT: float = 5.0
+"""Seconds for a call of an inbox. A token can be fetched without Redis, but a message cannot be stored without it."""
 
 FAULTS: Final[tuple[type[BaseException], ...]] = (
     exceptions.RedisError,
-    exceptions.RedisClusterException,  # No RedisError.
+    exceptions.RedisClusterException,  # Not a RedisError.
     OSError,
     TimeoutError,
 )
-"""What counts as Redis being away."""
+"""Exceptions that mean that Redis is unavailable."""
+
+_CREDENTIALS: Final = "it rejects the client's username or password: correct them"
+_NOT_REACHED: Final = "it cannot be reached: check that it runs, and the client's host, port and TLS settings"
+_TOO_SLOW: Final = "it does not answer in time: check its load and SLOWLOG"
+_IS_CLUSTER: Final = "it is a cluster: pass a redis.asyncio.RedisCluster"
 
 _ADVICE: Final = {
-    "OOM": "its memory is full: raise maxmemory, or let less be kept",
-    "READONLY": "it is a replica, which takes no writes: connect to the primary, or through Sentinel or Cluster",
-    "NOREPLICAS": "too few replicas are connected to it for min-replicas-to-write",
+    "OOM": "its memory is full: raise maxmemory, or keep less in it",
+    "READONLY": "it is a read-only replica: connect to the primary, or through Sentinel or Cluster",
+    "NOREPLICAS": "it has fewer replicas than min-replicas-to-write: check that they run",
     "MISCONF": "it cannot save to its disk: see its log",
-    "LOADING": "it is still loading what it had saved",
-    "MASTERDOWN": "its primary is away",
+    "LOADING": "it is still loading its data",
+    "MASTERDOWN": "it is a replica whose primary is down",
     "CLUSTERDOWN": "the cluster does not serve all slots: see CLUSTER INFO",
-    "TRYAGAIN": "the cluster is moving the slot",
-    "CROSSSLOT": "it is a cluster: give a redis.asyncio.RedisCluster",
-    "MOVED": "it is a cluster: give a redis.asyncio.RedisCluster",
-    "BUSY": "a script of somebody's keeps it busy",
-    "NOAUTH": "it wants another user or password from the client",
-    "WRONGPASS": "it wants another user or password from the client",
-    "NOPERM": "its ACL allows this user too little",
-    "WRONGTYPE": "a key holds something else: give another prefix",
+    "TRYAGAIN": "the cluster is moving the slot to another node",
+    "CROSSSLOT": _IS_CLUSTER,
+    "MOVED": _IS_CLUSTER,
+    "BUSY": "a long-running script blocks it: find out which client runs it",
+    "NOAUTH": _CREDENTIALS,
+    "WRONGPASS": _CREDENTIALS,
+    "NOPERM": "its ACL does not let this user run the command: extend the user's permissions",
+    "WRONGTYPE": "a key holds another type of value: use another prefix",
 }
-"""By the code that an error begins with, or bears in its middle when a script has met it."""
+"""Advice by the error code. Redis starts an error with the code; errors inside scripts have it further on."""
 
 _CODE: Final = re.compile(rf"\b({'|'.join(_ADVICE)})\b")
 
-# redis-py takes the code off the errors that it has classes for.
+# redis-py removes the code from errors that have a class of their own.
 _BY_CLASS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (exceptions.OutOfMemoryError, _ADVICE["OOM"]),
     (exceptions.ReadOnlyError, _ADVICE["READONLY"]),
@@ -49,32 +66,58 @@ _BY_CLASS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (exceptions.ClusterCrossSlotError, _ADVICE["CROSSSLOT"]),
     (exceptions.MovedError, _ADVICE["MOVED"]),
     (exceptions.NoPermissionError, _ADVICE["NOPERM"]),
-    (exceptions.AuthenticationWrongNumberOfArgsError, _ADVICE["WRONGPASS"]),
-    (exceptions.AuthenticationError, _ADVICE["WRONGPASS"]),
+    (exceptions.AuthenticationWrongNumberOfArgsError, _CREDENTIALS),
+    (exceptions.AuthenticationError, _CREDENTIALS),
     (exceptions.AuthorizationError, _ADVICE["NOPERM"]),
-    (exceptions.MaxConnectionsError, "the client's pool is exhausted: give it more max_connections"),
-    (exceptions.TimeoutError, "it does not answer in time: see its load, and SLOWLOG"),
-    (TimeoutError, "it does not answer in time: see its load, and SLOWLOG"),
-    (exceptions.ConnectionError, "it cannot be reached: see that it runs, and the client's host, port and TLS"),
+    (exceptions.MaxConnectionsError, "the client's connection pool is exhausted: raise its max_connections"),
+    (exceptions.TimeoutError, _TOO_SLOW),
+    (TimeoutError, _TOO_SLOW),
+    (exceptions.ConnectionError, _NOT_REACHED),
     (exceptions.RedisClusterException, "the cluster cannot be reached, or does not serve all slots: see CLUSTER INFO"),
-    (OSError, "it cannot be reached: see that it runs, and the client's host, port and TLS"),
+    (OSError, _NOT_REACHED),
 )
+
+_REJECTED: Final = "it rejected a command: check that it is Redis 6.2 or later"
+
+_PERMANENT: Final = frozenset({_CREDENTIALS, _IS_CLUSTER, _REJECTED, _ADVICE["NOPERM"], _ADVICE["WRONGTYPE"]})
+"""Advice on errors that last until it is followed."""
 
 
 def unavailable(error: BaseException) -> str:
-    """Say in one line what is wrong with Redis and what to do, with nothing of what was sent to it."""
+    """Explain an error in one line, with advice and without any argument of the command."""
+    advice, name = _advice_on(error)
+    return f"Redis: {advice} ({name})"
+
+
+def _advice_on(error: BaseException) -> tuple[str, str]:
+    """Return advice on an error, and its code, or its class if it has no code."""
     if isinstance(error, TimeoutError):
-        error = _behind(error)
+        error = _redis_error_of(error)
     if (code := _CODE.search(str(error))) is not None:
-        return f"Redis: {_ADVICE[code[1]]} ({code[1]})"
-    advice = next((text for kind, text in _BY_CLASS if isinstance(error, kind)), None)
-    # Its text is not shown: that of an unknown command repeats the arguments.
-    return f"Redis: {advice or 'it refuses a command: see that it is a Redis of 6.2 or later'} ({type(error).__name__})"
+        return _ADVICE[code[1]], code[1]
+    # The error's own message is left out: for an unknown command it repeats the arguments.
+    advice = next((text for kind, text in _BY_CLASS if isinstance(error, kind)), _REJECTED)
+    return advice, type(error).__name__
 
 
-def _behind(error: BaseException) -> BaseException:
-    """Find why redis-py was still trying when the time was over; the error itself if it had no answer at all."""
+def _redis_error_of(error: BaseException) -> BaseException:
+    """Return the error that redis-py was retrying when the time ran out, or `error` if Redis had not answered."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, exceptions.RedisError):
         cause = cause.__cause__ or cause.__context__
     return error if cause is None else cause
+
+
+@asynccontextmanager
+async def inbox_errors(label: str, longer: float = 0) -> AsyncGenerator[None]:
+    """Limit the time of the block, and raise errors of Redis as InboxUnavailable; `label` names the inbox.
+
+    `longer` is the seconds that Redis may take on top.
+    """
+    try:
+        async with asyncio.timeout(INBOX_TIMEOUT + longer):
+            with cancellable():
+                yield
+    except FAULTS as error:
+        kind = InboxUnusable if _advice_on(error)[0] in _PERMANENT else InboxUnavailable
+        raise kind(f"{label} failed: {unavailable(error)}") from error

@@ -1,4 +1,4 @@
-"""Which sessions are open: each holds a lease, which it keeps up, and the last to leave logs out."""
+"""The open sessions of a user: each holds a lease, and the last one to leave logs out."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import secrets
 from contextlib import AsyncExitStack
 from typing import Final
 
-from thingspace_async._store import LogOut, Token
-from thingspace_async._tasks import outlast
-from thingspace_async._types import Secret
+from thingspace_async._core.store import LogOut, Token
+from thingspace_async._core.tasks import wait_shielded
+from thingspace_async._core.types import Secret
+from thingspace_async.redis._breaker import Breaker, RedisUnavailable, repeating
 from thingspace_async.redis._keys import Keys
-from thingspace_async.redis._line import Away, Line, beating
-from thingspace_async.redis._lock import REMEMBERED, USED_WITHIN, Found, milliseconds
+from thingspace_async.redis._lock import MARK_EXPIRES, SESSION_EXPIRES, FoundToken, milliseconds
 from thingspace_async.redis._scripts import Argument, Script, text_of
-from thingspace_async.redis._tokens import Shared
+from thingspace_async.redis._tokens import SharedTokens
 
 __all__ = ["Lease"]
 
-LEASED: float = 60.0
-"""Seconds for which a session counts as open whose process is heard of no more."""
+LEASE_EXPIRES: float = 60.0
+"""Life of a lease, in seconds. It is renewed while its session is open."""
 
 _NOW: Final = """
 local time = redis.call('TIME')
@@ -32,11 +32,14 @@ redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """
 
-# KEYS: leases. ARGV: the session's, ms.
-_KEEP: Final = Script(_HOLD)
+# KEYS: leases. ARGV: the session's lease, its life in milliseconds.
+_RENEW: Final = Script(_HOLD, writes=True)
 
-# KEYS: leases, OAuth token, session's token. ARGV: the session's, ms, ms that the session's token lives on from now.
-_ENTER: Final = Script(f"""
+# KEYS: leases, OAuth token, session token.
+# ARGV: the session's lease, its life, new life of the session token, both in milliseconds.
+# Returns for each token its value, mark and life, or nothing.
+_ENTER: Final = Script(
+    f"""
 {_HOLD}
 local all = {{}}
 for place = 2, 3 do
@@ -45,11 +48,15 @@ for place = 2, 3 do
   all[place - 1] = found[1] and {{found[1], found[2], redis.call('PTTL', KEYS[place])}} or {{}}
 end
 return all
-""")
+""",
+    writes=True,
+)
 
-# KEYS: leases, session's token. ARGV: the session's, mark of its token, 1 to end that even if others are there, 0 not
-# to end it, ms that it is remembered. Returns how many others are there; -1 where this one was forgotten, and others
-# may have been with it, since Redis was emptied.
+# KEYS: leases, session token.
+# ARGV: the session's lease, mark of its token, 1 to end the token even if other sessions are open, 0 to keep the token,
+# life of the mark in milliseconds.
+# Returns the number of other open sessions, or -1 if Redis does not know this lease: if Redis was emptied, it may not
+# know others either.
 _LEAVE: Final = Script(f"""
 {_NOW}
 local was_known = redis.call('ZREM', KEYS[1], ARGV[1]) == 1
@@ -66,46 +73,47 @@ return others
 class Lease:
     """One open session among those of its user."""
 
-    def __init__(self, line: Line, keys: Keys, oauth: Shared, session: Shared) -> None:
-        self._line = line
+    def __init__(self, breaker: Breaker, keys: Keys, oauth: SharedTokens, session: SharedTokens) -> None:
+        self._breaker = breaker
         self._key = keys("leases")
         self._oauth = oauth
         self._session = session
         self._id = secrets.token_hex(8)
-        self._held = AsyncExitStack()
+        self._renewing = AsyncExitStack()
         self._is_open = False
 
     async def enter(self) -> None:
-        """Hold a lease, and find both tokens on the way: a new session needs them at once."""
+        """Hold a lease. The same round trip reads both tokens, which a new session needs at once."""
         self._is_open = True
-        await self._held.enter_async_context(beating(self._keep, LEASED / 3))
+        await self._renewing.enter_async_context(repeating(self._renew, LEASE_EXPIRES / 3))
         keys = (self._key, self._oauth.keys[0], self._session.keys[0])
-        found = await self._line.run(_ENTER, keys, [self._id, milliseconds(LEASED), milliseconds(USED_WITHIN)])
-        for place, parts in zip((self._oauth, self._session), found, strict=True):
+        args: list[Argument] = [self._id, milliseconds(LEASE_EXPIRES), milliseconds(SESSION_EXPIRES)]
+        found = await self._breaker.run(_ENTER, keys, args)
+        for tokens, parts in zip((self._oauth, self._session), found, strict=True):
             if parts:
-                place.offer(Found(Secret(text_of(parts[0])), text_of(parts[1]), parts[2] / 1000))
+                tokens.offer(FoundToken(Secret(text_of(parts[0])), text_of(parts[1]), parts[2] / 1000))
 
-    async def _keep(self) -> None:
-        await self._line.run(_KEEP, (self._key,), [self._id, milliseconds(LEASED)])
+    async def _renew(self) -> None:
+        await self._breaker.run(_RENEW, (self._key,), [self._id, milliseconds(LEASE_EXPIRES)])
 
     async def leave(self, token: Token | None, log_out: LogOut) -> bool:
-        """Give the lease up, and say whether to log out; to leave again does nothing."""
+        """Give the lease up, and return whether to log out. Returns False if the lease is not held."""
         if not self._is_open:
             return False
         self._is_open = False
         try:
-            await self._held.aclose()  # First: to keep the lease up once more would have it outlive the session.
+            await self._renewing.aclose()  # First, because another renewal would restore the lease.
         finally:
             task = asyncio.get_running_loop().create_task(self._leave(token, log_out))
-            await outlast(task)
+            await wait_shielded(task)
         return task.result()
 
     async def _leave(self, token: Token | None, log_out: LogOut) -> bool:
         wanted = token is not None and log_out != "never"
         mark = None if token is None else token.mark
-        args: list[Argument] = [self._id, mark or "", int(log_out == "always"), int(wanted), milliseconds(REMEMBERED)]
+        args: list[Argument] = [self._id, mark or "", int(log_out == "always"), int(wanted), milliseconds(MARK_EXPIRES)]
         try:
-            others = await self._line.run(_LEAVE, (self._key, self._session.keys[0]), args)
-        except Away:
+            others = await self._breaker.run(_LEAVE, (self._key, self._session.keys[0]), args)
+        except RedisUnavailable:
             others = -1
         return wanted and (mark is None or log_out == "always" or others == 0)

@@ -1,14 +1,22 @@
-"""What an inbox in Redis does in one step each.
+"""Lua scripts of the inbox in Redis.
 
-The keys, all of one slot: `messages` is a Stream with an entry for each message, `times` a sorted set of all messages
-by the time that they came, `digests` a hash of the last message with each digest, `newest` the last number given;
-`request:ID` a sorted set of the messages of one request by number, `followers:ID` a set of the processes that follow
-it, and `wake:PROCESS` a Stream of what one process is to look at. The scripts make the names of the last three from
-their common start.
+All keys are in one slot:
 
-A number is Redis's time in microseconds, or one more than the last: it has 16 digits until the year 2286, so that texts
-are in the order of numbers, and it grows even where Redis was restarted empty. In `times` a message is its number with
-`:SERVICE` behind it, so that what other services sent is passed over unread.
+- `messages`: a stream with one entry per message
+- `times`: a sorted set of all messages by time of arrival
+- `digests`: a hash of the latest message with each digest
+- `newest`: the highest number that was assigned
+- `request:ID`: a sorted set of a request's messages by number
+- `followers:ID`: a set of the processes that follow a request
+- `wake:PROCESS`: a stream of the requests with new messages for one process
+- `answer:ID`: the answer of one STORE call, kept for 10 seconds
+- `first`: a hash of the inbox's values, such as the credentials of its listeners
+
+The scripts derive the names of `request`, `followers` and `wake` from the common prefix of all keys.
+
+A number is Redis's time in microseconds, or the last number plus one. It has 16 digits until the year 2286, so numbers
+sort as strings. It also grows after Redis has restarted empty. In `times`, a message is its number followed by
+`:SERVICE`, so that a reader can skip messages of other services without loading them.
 """
 
 from __future__ import annotations
@@ -17,7 +25,7 @@ from typing import Final
 
 from thingspace_async.redis._scripts import Script
 
-__all__ = ["KEEP_UP", "PAGE_OF_REQUEST", "PAGE_OF_TIME", "REGISTER", "REMOVE", "STORE"]
+__all__ = ["KEEP_FIRST", "PAGE_OF_REQUEST", "PAGE_OF_TIME", "REGISTER", "REMOVE", "RENEW", "STORE"]
 
 _FORGET: Final = """
 local function forget(start, members)
@@ -35,45 +43,49 @@ local function forget(start, members)
 end
 """
 
-# KEYS: messages, times, digests, newest, answer. ARGV: the start of all keys, the most messages to keep (0: all), and
-# of each message its digest, `:SERVICE` or nothing, `:REQUEST` or nothing, its time in microseconds, how soon after the
-# last of its digest it is a repeat, and its body. Returns a digit for each: 1 where it was new.
+# KEYS: messages, times, digests, newest, answer.
+# ARGV: prefix of all keys; most messages to keep, or 0 for all; then for each message: its digest, `:SERVICE` or
+# nothing, `:REQUEST` or nothing, the microseconds in which its digest makes it a repeat, its body.
+# Returns a string with one digit per message: 1 if it was new.
 #
-# A client that has lost the answer sends the same again: what was answered is kept for it. What needs memory comes
-# first, because a script that has written something is not stopped any more. The process that stores is told like the
-# others: it may never learn that it has stored.
+# Only Redis's clock counts. After a failover it may be behind the stored times, so the age of a repeat is an absolute
+# difference. The answer is kept for a client that lost it and sends the same call again. Commands that need memory come
+# first: Redis does not stop a script that has written something. The storing process is woken like all others, because
+# it may never get the answer.
 STORE: Final = Script(
     _FORGET
     + """
 local answered = redis.call('GET', KEYS[5])
 if answered then return answered end
 local time = redis.call('TIME')
-local newest = math.max(tonumber(redis.call('GET', KEYS[4]) or 0), time[1] * 1000000 + time[2])
-local outcomes, told = {}, {}
-for place = 3, #ARGV, 6 do
-    local digest, service, request, came = ARGV[place], ARGV[place + 1], ARGV[place + 2], ARGV[place + 3]
+local now = time[1] * 1000000 + time[2]
+local came = string.format('%.0f', now)
+local newest = math.max(tonumber(redis.call('GET', KEYS[4]) or 0), now)
+local outcomes, requests = {}, {}
+for place = 3, #ARGV, 5 do
+    local digest, service, request = ARGV[place], ARGV[place + 1], ARGV[place + 2]
     local known = redis.call('HGET', KEYS[3], digest)
     local latest = known and redis.call('ZSCORE', KEYS[2], known .. service)
-    if latest and came - latest <= tonumber(ARGV[place + 4]) then
+    if latest and math.abs(now - latest) <= tonumber(ARGV[place + 3]) then
         outcomes[#outcomes + 1] = '0'
     else
         newest = newest + 1
         local number = string.format('%.0f', newest)
         redis.call('XADD', KEYS[1], number .. '-0', 'at', came, 'service', service, 'digest', digest,
-            'request', request, 'body', ARGV[place + 5])
+            'request', request, 'body', ARGV[place + 4])
         redis.call('ZADD', KEYS[2], came, number .. service)
         redis.call('HSET', KEYS[3], digest, number)
         redis.call('SET', KEYS[4], number)
         if request ~= '' then
             redis.call('ZADD', ARGV[1] .. 'request' .. request, number, number)
-            told[request] = true
+            requests[request] = true
         end
         outcomes[#outcomes + 1] = '1'
     end
 end
 answered = table.concat(outcomes)
 redis.call('SET', KEYS[5], answered, 'PX', 10000)
-for request in pairs(told) do
+for request in pairs(requests) do
     local followers = ARGV[1] .. 'followers' .. request
     for _, process in ipairs(redis.call('SMEMBERS', followers)) do
         local wake = ARGV[1] .. 'wake:' .. process
@@ -90,12 +102,15 @@ return answered
 """
 )
 
-# KEYS: messages, times, digests. ARGV: the start of all keys, the time before which to remove, the most to remove.
-# Returns how many were removed. What is removed is always the first of `times`.
+# KEYS: messages, times, digests.
+# ARGV: prefix of all keys, age in microseconds, most messages to remove.
+# Returns the number of removed messages. The oldest are removed first.
 REMOVE: Final = Script(
     _FORGET
     + """
-local old = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', '(' .. ARGV[2], 'LIMIT', 0, ARGV[3])
+local time = redis.call('TIME')
+local before = string.format('(%.0f', time[1] * 1000000 + time[2] - ARGV[2])
+local old = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', before, 'LIMIT', 0, ARGV[3])
 forget(ARGV[1], old)
 return #old
 """
@@ -112,14 +127,19 @@ local function take(rows, number)
 end
 """
 
-# KEYS: messages, request. ARGV: the number behind which to read, the most to read, the bytes after which to stop.
-# Returns the number behind which to go on, or nothing, and then for each message its number, its time, `:SERVICE` or
-# nothing, and its body, one behind the other.
+# KEYS: messages, request, newest.
+# ARGV: last number that was read, most messages to read, bytes that end the page.
+# Returns a flat list: the last number of this page, or nothing if there are no more messages; then for each message its
+# number, its time, `:SERVICE` or nothing, and its body.
+#
+# If the last number that was read is higher than `newest`, Redis has lost messages in a failover or restart. It may
+# assign their numbers again, so all messages of the request are read again.
 PAGE_OF_REQUEST: Final = Script(
     _TAKE
     + """
-local rows = {''}
-for place, number in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[1], '+inf', 'LIMIT', 0, ARGV[2])) do
+local rows, after = {''}, ARGV[1]
+if tonumber(redis.call('GET', KEYS[3]) or 0) < tonumber(after) then after = '0' end
+for place, number in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. after, '+inf', 'LIMIT', 0, ARGV[2])) do
     take(rows, number)
     if place == tonumber(ARGV[2]) or bytes >= tonumber(ARGV[3]) then
         rows[1] = number
@@ -130,16 +150,18 @@ return rows
 """
 )
 
-# KEYS: messages, times. ARGV: the time from which to read, what in `times` to read behind, if anything, the time before
-# which to read, `:SERVICE` or nothing for all, the most to read, the most to look at, the bytes after which to stop.
-# Returns the time and the name in `times` of where to go on, or nothing twice, and then as for a request.
+# KEYS: messages, times.
+# ARGV: start of the period, last member of `times` that was read or nothing, end of the period, `:SERVICE` or nothing
+# for all services, most messages to read, most messages to examine, bytes that end the page.
+# Returns the time and member that the page ends with, or two empty strings if there are no more; then the messages, as
+# PAGE_OF_REQUEST does.
 #
-# Where that which to read behind was removed, all before it was, too.
+# If the last member that was read has been removed, all messages before it have been removed too.
 PAGE_OF_TIME: Final = Script(
     _TAKE
     + """
-local behind = redis.call('ZRANK', KEYS[2], ARGV[2])
-local first = behind and behind + 1 or redis.call('ZCOUNT', KEYS[2], '-inf', '(' .. ARGV[1])
+local rank = redis.call('ZRANK', KEYS[2], ARGV[2])
+local first = rank and rank + 1 or redis.call('ZCOUNT', KEYS[2], '-inf', '(' .. ARGV[1])
 local members = redis.call('ZRANGE', KEYS[2], first, first + ARGV[6] - 1, 'WITHSCORES')
 local rows = {'', ''}
 for place = 1, #members, 2 do
@@ -157,8 +179,16 @@ return rows
 """
 )
 
-# KEYS: wake. ARGV: the start of all keys, the process, seconds after which it is taken for dead, seconds for which it
-# is known to follow, and the requests. Returns those of the requests that it was not known to follow.
+# KEYS: first. ARGV: a name and a value. Returns the value that is stored under the name.
+KEEP_FIRST: Final = Script("""
+redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])
+return redis.call('HGET', KEYS[1], ARGV[1])
+""")
+
+# KEYS: wake.
+# ARGV: prefix of all keys, the process, seconds until the process expires, seconds until its registrations expire, and
+# the requests.
+# Returns the requests that the process was not registered for.
 REGISTER: Final = Script("""
 if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('XADD', KEYS[1], '*', 'request', '') end
 redis.call('EXPIRE', KEYS[1], ARGV[3])
@@ -171,9 +201,9 @@ end
 return added
 """)
 
-# KEYS: wake. ARGV: seconds after which the process is taken for dead, and the last of what it has read.
-# Returns 0 where Redis has taken it for dead already, or has forgotten everything.
-KEEP_UP: Final = Script("""
+# KEYS: wake. ARGV: seconds until the process expires, the last entry that it has read.
+# Returns 0 if the process has expired, or if Redis has lost all its data.
+RENEW: Final = Script("""
 redis.call('XTRIM', KEYS[1], 'MINID', ARGV[2])
 return redis.call('EXPIRE', KEYS[1], ARGV[1])
 """)

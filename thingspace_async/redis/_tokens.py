@@ -1,4 +1,4 @@
-"""One kind of a user's tokens: found in Redis, or fetched for all that share it."""
+"""One kind of a user's tokens: read from Redis, or fetched for all sessions that share them."""
 
 from __future__ import annotations
 
@@ -7,175 +7,183 @@ import secrets
 import time
 from typing import Final
 
-import attrs
-
-from thingspace_async._store import Fetch, Token, TokenKind
-from thingspace_async._types import Secret
+from thingspace_async._core.encryption import Cipher
+from thingspace_async._core.refusals import header_safe
+from thingspace_async._core.store import Fetch, Token, TokenKind
+from thingspace_async._core.types import Secret
+from thingspace_async.redis._breaker import Breaker, RedisUnavailable
 from thingspace_async.redis._keys import Keys
-from thingspace_async.redis._line import Away, Line
-from thingspace_async.redis._lock import USED_WITHIN, Found, Lock
-from thingspace_async.redis._sealing import Seal
+from thingspace_async.redis._lock import SESSION_EXPIRES, FoundToken, Lock
 
-__all__ = ["Shared"]
+__all__ = ["SharedTokens"]
 
 _log: Final = logging.getLogger("thingspace_async")
 
 _CHECK_AFTER: Final = 60.0
-"""Seconds for which a session's token is used before it is asked whether it is still the one, and said to be in use."""
+"""Seconds between checks that a session token is still the shared one. Each check extends its life in Redis."""
 
-_TRY_AFTER: Final = 5.0
-"""Seconds for which a token is used that could not be shared."""
+_RETRY_AFTER: Final = 5.0
+"""Seconds until a session tries again to share a token that Redis could not take."""
 
-_EARLY: Final = 60.0
-"""Seconds for which a token must be good to be worth sharing."""
+_MARGIN: Final = 60.0
+"""A token counts as used up this many seconds before it ends."""
 
-_FRESH: Final = 5.0
-"""Seconds for which a token may be used that was found on entering."""
+_OFFER_EXPIRES: Final = 5.0
+"""Seconds until a token that was read on entering needs a check before it is used."""
 
 
-class Shared:
-    """One session's view of one kind of token; what it does raises Away, unless a token has been fetched by then."""
+class SharedTokens:
+    """One session's access to one kind of token. Methods raise RedisUnavailable, unless they have fetched a token."""
 
-    def __init__(self, line: Line, keys: Keys, kind: TokenKind, seal: Seal) -> None:
+    def __init__(self, breaker: Breaker, keys: Keys, kind: TokenKind, cipher: Cipher) -> None:
         self.keys: Final = (keys("token", kind), keys("lock", kind), keys("news", kind))
-        self._line = line
+        self._breaker = breaker
         self._kind = kind
-        self._seal = seal
+        self._cipher = cipher
         self._rejected = ""
-        self._given: Secret | None = None
-        self._until = 0.0
-        self._offered: tuple[Found, float] | None = None
+        self._current: Secret | None = None
+        self._good_until = 0.0
+        self._offered: tuple[FoundToken, float] | None = None
 
     def lock(self) -> Lock:
-        """Return another claim to fetch it."""
-        return Lock(self._line, self.keys)
+        """Make a lock for one attempt to fetch a token."""
+        return Lock(self._breaker, self.keys)
 
-    def offer(self, found: Found) -> None:
-        """Use what was found on entering, if it is soon needed."""
-        self._offered = found, time.monotonic() + _FRESH
+    def offer(self, found: FoundToken) -> None:
+        """Remember a token that was read on entering, for the first call of `get`."""
+        self._offered = found, time.monotonic() + _OFFER_EXPIRES
 
     def reject(self, token: Token | None) -> None:
-        """Remember which token must never be taken again."""
+        """Remember that a token must never be used again."""
         if token is not None and token.mark is not None:
             self._rejected = token.mark
 
-    async def get(self, fetch: Fetch, known: Token | None, *, anew: bool, lock: Lock | None) -> Token:
-        """Return the token that is shared, or fetch it, under a lock that is held already if there is one."""
-        if (token := self._accept()) is not None and known is None and not anew:
+    async def get(self, fetch: Fetch, known: Token | None, *, force_new: bool, lock: Lock | None) -> Token:
+        """Return the shared token, or fetch one under a lock: under `lock` if the caller holds it already."""
+        if (token := self._take_offer()) is not None and known is None and not force_new:
             return token
         claim = lock or self.lock()
         try:
-            return await _Renewal(self, claim, fetch, known, anew=anew, keep=lock is not None).run()
+            return await _Renewal(self, claim, fetch, known, force_new=force_new, keep=lock is not None).run()
         finally:
             if lock is None:
                 await claim.release()
 
-    def _accept(self) -> Token | None:
+    def _take_offer(self) -> Token | None:
         offered, self._offered = self._offered, None
-        return None if offered is None or time.monotonic() > offered[1] else self._read(offered[0], None)
+        return None if offered is None or time.monotonic() > offered[1] else self._decrypted(offered[0], None)
 
-    async def alone(self, fetch: Fetch, known: Token | None, *, anew: bool) -> Token:
-        """Use what is known, or fetch a token of one's own; soon, all is asked for again."""
-        if known is None or anew or (self._kind == "oauth" and not self.is_good(known)):
+    async def get_without_redis(self, fetch: Fetch, known: Token | None, *, force_new: bool) -> Token:
+        """Return the known token, or fetch one for this session alone. The session soon asks Redis again."""
+        if known is None or force_new or (self._kind == "oauth" and not self.is_good(known)):
             return self.own(await fetch())
-        left = None if known.seconds is None else self._until + _EARLY - time.monotonic()
-        return attrs.evolve(known, seconds=left, check_after=_TRY_AFTER)
+        left = None if known.seconds is None else self._seconds_left()
+        return known._replace(seconds=left, check_after=_RETRY_AFTER)
 
-    async def take(self, lock: Lock, *, anew: bool) -> Found | str:
-        """Return what is found, or the mark of the last token that is known of, the lock then being one's own."""
-        answer = await lock.take(rejected=self._rejected, slides=self._kind == "session", anew=anew)
-        return answer if isinstance(answer, Found) else answer.last
+    async def acquire(self, lock: Lock, *, force_new: bool) -> FoundToken | str:
+        """Return the shared token, or acquire the lock and return the mark of the last token."""
+        answer = await lock.acquire(rejected=self._rejected, extend=self._kind == "session", force_new=force_new)
+        return answer if isinstance(answer, FoundToken) else answer.last_mark
 
-    def read(self, found: Found, known: Token | None) -> Token | None:
-        """Return a token that was found; None where it cannot be decrypted, and is not to be found again."""
-        if (token := self._read(found, known)) is None:
-            _log.warning(
-                "a shared token cannot be read, and is replaced: do all workers have the same encryption_keys?"
-            )
+    def read(self, found: FoundToken, known: Token | None) -> Token | None:
+        """Return a token that was found. If it cannot be read, reject it and return None."""
+        if (token := self._decrypted(found, known)) is None:
+            _log.warning("replacing a shared token that cannot be read: give all workers the same encryption_keys")
             self._rejected = found.mark
         return token
 
-    def _read(self, found: Found, known: Token | None) -> Token | None:
-        secret = known.secret if known is not None and known.mark == found.mark else self._seal.open(found.kept)
-        return None if secret is None else self.shared(secret, found.mark, found.seconds)
+    def _decrypted(self, found: FoundToken, known: Token | None) -> Token | None:
+        secret = known.secret if known is not None and known.mark == found.mark else self._cipher.decrypt(found.kept)
+        if secret is None or not header_safe(secret.reveal()):
+            return None
+        return self.shared(secret, found.mark, found.seconds)
 
     async def publish(self, lock: Lock, token: Token, *, keep: bool) -> Token | None:
-        """Share a token; None if the lock has become somebody else's."""
-        mark = token.mark or secrets.token_hex(8)  # One that is found again in an emptied Redis is still the same.
-        seconds = USED_WITHIN if self._kind == "session" or token.seconds is None else token.seconds
-        if not await lock.publish(self._seal.close(token.secret), mark, seconds, keep=keep):
+        """Share a token. Returns None if another session has the lock by now."""
+        mark = token.mark or secrets.token_hex(8)  # A token that returns to an emptied Redis keeps its mark.
+        seconds = SESSION_EXPIRES if self._kind == "session" or token.seconds is None else token.seconds
+        if not await lock.publish(self._cipher.encrypt(token.secret), mark, seconds, keep=keep):
             return None
         return self.shared(token.secret, mark, seconds)
 
     def shared(self, secret: Secret, mark: str, seconds: float) -> Token:
-        """Make the token that all use."""
+        """Make the token that all sessions use."""
         if self._kind == "session":
-            return self._noted(Token(secret, check_after=_CHECK_AFTER, mark=mark), seconds)
-        return self._noted(Token(secret, seconds, mark=mark), seconds - _EARLY)
+            return self._note(Token(secret, check_after=_CHECK_AFTER, mark=mark), seconds)
+        return self._note(Token(secret, seconds, mark=mark), seconds - _MARGIN)
 
     def own(self, token: Token) -> Token:
-        """Make a token that is the session's own for the time being, unless Redis has it all the same."""
-        seconds = USED_WITHIN if token.seconds is None else token.seconds - _EARLY
-        return self._noted(Token(token.secret, token.seconds, check_after=_TRY_AFTER, mark=token.mark), seconds)
+        """Make a token that this session uses alone, until it can be shared."""
+        seconds = SESSION_EXPIRES if token.seconds is None else token.seconds - _MARGIN
+        return self._note(Token(token.secret, token.seconds, check_after=_RETRY_AFTER, mark=token.mark), seconds)
 
-    def _noted(self, token: Token, seconds: float) -> Token:
-        self._given, self._until = token.secret, time.monotonic() + seconds
+    def _note(self, token: Token, seconds: float) -> Token:
+        self._current, self._good_until = token.secret, time.monotonic() + seconds
         return token
 
     def is_good(self, known: Token) -> bool:
-        """Say whether what was given out last is good for a while."""
-        return self._given is known.secret and time.monotonic() < self._until
+        """Return whether a token is the latest one of this session and good for a while."""
+        return self._current is known.secret and time.monotonic() < self._good_until
 
     def is_newer_than(self, mark: str) -> bool:
-        """Say whether what was given out last came after a token: one that Redis knows nothing of, or one rejected."""
+        """Return whether this session's token is newer than the one with that mark.
+
+        It is if Redis knows no mark, or that of the token that this session has rejected.
+        """
         return mark in ("", self._rejected)
 
-    def left_of(self, known: Token) -> Token:
-        """Return what was given out last with the time that it has left."""
-        return attrs.evolve(known, seconds=self._until + _EARLY - time.monotonic())
+    def with_time_left(self, known: Token) -> Token:
+        """Return the latest token of this session with the seconds that it has left."""
+        return known._replace(seconds=self._seconds_left())
+
+    def _seconds_left(self) -> float:
+        return self._good_until + _MARGIN - time.monotonic()
 
 
 class _Renewal:
-    """One search for a token, which ends with one that is shared, or in hand."""
+    """One search for a token. It ends with a shared token, or with a fetched one that could not be shared."""
 
-    def __init__(self, place: Shared, lock: Lock, fetch: Fetch, known: Token | None, *, anew: bool, keep: bool) -> None:
-        self._place = place
+    def __init__(
+        self, tokens: SharedTokens, lock: Lock, fetch: Fetch, known: Token | None, *, force_new: bool, keep: bool
+    ) -> None:
+        self._tokens = tokens
         self._lock = lock
         self._fetch = fetch
         self._known = known
-        self._anew = anew
+        self._force_new = force_new
         self._keep = keep
-        self._hand: Token | None = None
-        self._before = ""
+        self._fetched: Token | None = None
+        self._mark_before = ""
+        """Mark of the last token when this one was fetched."""
 
     async def run(self) -> Token:
         while True:
             try:
-                token = await self._go_round()
-            except Away:
-                if self._hand is None:
+                token = await self._try()
+            except RedisUnavailable:
+                if self._fetched is None:
                     raise
-                return self._place.own(self._hand)
+                return self._tokens.own(self._fetched)
             if token is not None:
                 return token
 
-    async def _go_round(self) -> Token | None:
-        """Adopt the token that is shared, or share one; None when somebody else was faster."""
-        found = await self._place.take(self._lock, anew=self._anew and self._hand is None)
-        if isinstance(found, Found):
-            # What cannot be read is later than what is known.
-            self._known = self._place.read(found, self._known)
+    async def _try(self) -> Token | None:
+        """Read the shared token, or share one. Returns None if another session was faster."""
+        found = await self._tokens.acquire(self._lock, force_new=self._force_new and self._fetched is None)
+        if isinstance(found, FoundToken):
+            # An unreadable token is newer than the known one, which is then forgotten too.
+            self._known = self._tokens.read(found, self._known)
             return self._known
-        if self._hand is not None and found not in ("", self._before):
-            self._hand = None  # A later one was shared meanwhile, and rejected: this one may be as dead.
+        if self._fetched is not None and found not in ("", self._mark_before):
+            self._fetched = None  # A later token was shared and rejected meanwhile, so this one may be invalid too.
         known = self._known
-        goes_on = not self._anew and self._place.is_newer_than(found)
-        if self._hand is None and known is not None and goes_on and self._place.is_good(known):
-            # Redis was emptied, or away: what was used until now goes on, without a log-in.
-            return await self._place.publish(self._lock, self._place.left_of(known), keep=self._keep)
-        if self._hand is None:
-            self._before = found
-            async with self._lock.kept_up():
-                # Marked before it is shared: if the answer to that is lost, others may use it.
-                self._hand = attrs.evolve(await self._fetch(), mark=secrets.token_hex(8))
-        return await self._place.publish(self._lock, self._hand, keep=self._keep)
+        may_keep = not self._force_new and self._tokens.is_newer_than(found)
+        if self._fetched is None and known is not None and may_keep and self._tokens.is_good(known):
+            # Redis was emptied or unreachable. Share the known token again, without a login.
+            return await self._tokens.publish(self._lock, self._tokens.with_time_left(known), keep=self._keep)
+        if self._fetched is None:
+            self._mark_before = found
+            async with self._lock.renewing():
+                # Marked before it is shared: if the answer gets lost, other sessions may already use the token.
+                self._fetched = (await self._fetch())._replace(mark=secrets.token_hex(8))
+        return await self._tokens.publish(self._lock, self._fetched, keep=self._keep)

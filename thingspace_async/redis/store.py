@@ -1,33 +1,31 @@
-"""RedisStore: sessions of one user, in as many processes as there are, share tokens, refused passwords and a pace."""
+"""A store in Redis: all sessions of a user share tokens, the lock-out guard and the pace of requests."""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final, Literal, get_args
 
 from redis.asyncio import Redis, RedisCluster
 
-from thingspace_async._store import (
+from thingspace_async._core.encryption import Cipher, as_secrets
+from thingspace_async._core.guard import local_guard
+from thingspace_async._core.store import (
     Fetch,
     Identity,
-    LocalStore,
+    LocalUserStore,
     LogOut,
-    Refusal,
     Token,
     TokenKind,
     UserStore,
 )
-from thingspace_async._types import Secret
 from thingspace_async.errors import ConfigurationError, StoreUnavailable
+from thingspace_async.redis._breaker import Breaker, RedisUnavailable
 from thingspace_async.redis._guard import Digests, Guard
 from thingspace_async.redis._keys import Keys
 from thingspace_async.redis._leases import Lease
-from thingspace_async.redis._line import Away, Line
 from thingspace_async.redis._lock import Lock
-from thingspace_async.redis._sealing import Seal, hidden
-from thingspace_async.redis._tokens import Shared
+from thingspace_async.redis._tokens import SharedTokens
 from thingspace_async.redis.limits import SharedPace
 
 __all__ = ["OnStoreFailure", "RedisStore"]
@@ -35,7 +33,7 @@ __all__ = ["OnStoreFailure", "RedisStore"]
 OnStoreFailure = Literal["local", "raise"]
 
 _PAUSE: Final = 5.0
-"""Seconds for which Redis is left alone once it is away, where work can go on without it."""
+"""Seconds between attempts to reach Redis while sessions work without it."""
 
 
 class RedisStore:
@@ -44,19 +42,19 @@ class RedisStore:
         async with Redis.from_url(url) as redis, Session(credentials, store=RedisStore(redis)) as session:
             ...
 
-    All sessions of a user share one log-in, and the last to leave logs out. `redis` is yours: a `redis.asyncio.Redis`
-    or `RedisCluster` of the event loop that the sessions run on, with Redis 6.2 or later behind it, which you close.
-    Where its connections are bounded, it needs one for each session, which may wait on it, and one more.
-    Keys begin with `prefix`, and with Cluster those of one user are in one slot.
+    All sessions of a user share one login, and the last one to leave logs out. `redis` is your `redis.asyncio.Redis` or
+    `RedisCluster`, for Redis 6.2 or later. Create it on the event loop of the sessions; you close it. If its connection
+    pool is bounded, allow one connection for each session, which may wait on it, and one more. Keys begin with
+    `prefix`. In a Cluster, all keys of a user are in one slot.
 
-    While Redis is away, `on_store_failure="local"` goes on with the tokens that are known, and logs in once for each
-    session that has none; the log has one warning of it. With `"raise"`, StoreUnavailable is raised before anything is
-    sent to the platform. Either ends by itself once Redis is back, even emptied.
+    If Redis is unavailable, sessions with `on_store_failure="local"` continue with the tokens that they know. A session
+    without a token logs in on its own. The log has one warning for each outage. With `"raise"`, sessions raise
+    StoreUnavailable before they send anything to the platform. Both recover once Redis is back, even if it is empty.
 
-    WITHOUT `encryption_keys` REDIS HOLDS THE TOKENS IN CLEAR: who can read it can act as the user. They are keys of
-    cryptography's `Fernet.generate_key()`: the first encrypts and any decrypts, so that a new one is put last on all
-    workers, then first, and the old one is then taken away. Passwords are kept as scrypt digests of the refused and the
-    accepted ones. Raises ConfigurationError for what cannot work.
+    WITHOUT `encryption_keys`, REDIS HOLDS THE TOKENS IN CLEAR: anyone who can read them can act as the user. Pass keys
+    from cryptography's `Fernet.generate_key()`. The first key encrypts, and any of them decrypts. To rotate keys, add
+    the new key last on all workers, then move it to the front, then remove the old one. Passwords are stored only as
+    scrypt digests, of the refused and the accepted ones. Raises ConfigurationError for invalid arguments.
     """
 
     def __init__(
@@ -67,8 +65,8 @@ class RedisStore:
         on_store_failure: OnStoreFailure = "local",
         encryption_keys: Sequence[bytes | str] = (),
     ) -> None:
-        # Hidden before anything can fail, as this frame's locals may be shown.
-        keys, encryption_keys = hidden(encryption_keys), ()
+        # First of all, because a traceback may show the locals of this frame.
+        keys, encryption_keys = as_secrets(encryption_keys), ()
         if not isinstance(redis, Redis | RedisCluster):
             kind = f"{type(redis).__module__}.{type(redis).__name__}"
             raise ConfigurationError(f"redis must be a redis.asyncio.Redis or RedisCluster, not {kind}")
@@ -77,54 +75,65 @@ class RedisStore:
         Keys(prefix)
         self._prefix = prefix
         self._raises = on_store_failure == "raise"
-        self._line = Line(redis, pause=0.0 if self._raises else _PAUSE)
-        self._seal = Seal(keys)
+        self._breaker = Breaker(redis, pause=0.0 if self._raises else _PAUSE)
+        self._cipher = Cipher(keys)
         self._digests = Digests()
 
     def __repr__(self) -> str:
         return f"<RedisStore {self._prefix!r}>"
 
     def of(self, identity: Identity) -> UserStore:
-        """Return what one session shares with the others of its user."""
+        """Return one session's share of its user's store."""
         keys = Keys(self._prefix, identity.host, identity.client_id, identity.username)
         return _UserStore(
-            self._line,
+            self._breaker,
             keys,
-            self._seal,
-            Guard(self._line, keys("guard"), self._digests),
-            SharedPace(self._line, keys),
+            self._cipher,
+            SharedPace(self._breaker, keys),
+            LocalUserStore(local_guard(identity.host, identity.username)),
+            digests=self._digests,
             raises=self._raises,
         )
 
 
 class _UserStore:
-    """One session's part in what its user's sessions share."""
+    """One session's share of its user's store."""
 
-    def __init__(self, line: Line, keys: Keys, seal: Seal, guard: Guard, pace: SharedPace, *, raises: bool) -> None:
-        self._shared: dict[TokenKind, Shared] = {kind: Shared(line, keys, kind, seal) for kind in get_args(TokenKind)}
-        self._line = line
-        self._lease = Lease(line, keys, self._shared["oauth"], self._shared["session"])
-        self._guard = guard
+    def __init__(
+        self,
+        breaker: Breaker,
+        keys: Keys,
+        cipher: Cipher,
+        pace: SharedPace,
+        local: LocalUserStore,
+        *,
+        digests: Digests,
+        raises: bool,
+    ) -> None:
+        self._tokens: dict[TokenKind, SharedTokens] = {
+            kind: SharedTokens(breaker, keys, kind, cipher) for kind in get_args(TokenKind)
+        }
+        self._lease = Lease(breaker, keys, self._tokens["oauth"], self._tokens["session"])
+        self.guard = Guard(breaker, keys("guard"), digests, local.guard, self._on_unavailable)
         self._pace = pace
-        self._local = LocalStore()
+        self._local = local
         self._raises = raises
         self._exclusive: Lock | None = None
-        self._mark = ""
 
-    def _without(self, away: Away) -> None:
-        """Go on without Redis, if that is what was asked for."""
+    def _on_unavailable(self, error: RedisUnavailable) -> None:
+        """Raise StoreUnavailable if the store was asked to; otherwise the caller continues without Redis."""
         if self._raises:
-            raise StoreUnavailable(str(away)) from None
+            raise StoreUnavailable(str(error)) from None
 
     async def enter(self) -> None:
         """Hold a lease until this session leaves or its process ends."""
         try:
             await self._lease.enter()
-        except Away as away:
-            self._without(away)
+        except RedisUnavailable as error:
+            self._on_unavailable(error)
 
     async def leave(self, token: Token | None, log_out: LogOut) -> bool:
-        """Give the lease up, and say whether to log out; without Redis, only of a session that is nobody else's."""
+        """Give the lease up, and return whether to log out. Without Redis, only a token of this session alone ends."""
         return await self._lease.leave(token, log_out)
 
     async def token(
@@ -134,62 +143,39 @@ class _UserStore:
         *,
         known: Token | None = None,
         rejected: Token | None = None,
-        anew: bool = False,
+        force_new: bool = False,
     ) -> Token:
-        """Return the token that all use, or fetch it for all; without Redis, one of the session's own."""
-        shared = self._shared[kind]
-        shared.reject(rejected)
+        """Return the shared token, or fetch one for all sessions; without Redis, for this session alone."""
+        tokens = self._tokens[kind]
+        tokens.reject(rejected)
         try:
-            # What a session's tasks do at the same time is for the session to settle.
+            # Only the task inside `exclusive` gets here meanwhile: the session holds its other tasks back.
             lock = self._exclusive if kind == "session" else None
-            return await shared.get(fetch, known, anew=anew, lock=lock)
-        except Away as away:
-            self._without(away)
-        return await shared.alone(fetch, known, anew=anew)
+            return await tokens.get(fetch, known, force_new=force_new, lock=lock)
+        except RedisUnavailable as error:
+            self._on_unavailable(error)
+        return await tokens.get_without_redis(fetch, known, force_new=force_new)
 
     @asynccontextmanager
     async def exclusive(self) -> AsyncGenerator[None]:
         """Keep all other sessions from logging in."""
-        lock = self._shared["session"].lock()
+        lock = self._tokens["session"].lock()
         try:
             try:
-                await lock.take(anew=True)
-            except Away as away:
-                self._without(away)
-            async with lock.kept_up():
+                await lock.acquire(force_new=True)
+            except RedisUnavailable as error:
+                self._on_unavailable(error)
+            async with lock.renewing():
                 self._exclusive = lock
                 yield
         finally:
             self._exclusive = None
             await lock.release()
 
-    async def may_send(self, password: Secret) -> Refusal | None:
-        """Note that a password is about to be sent, or say why it must not be."""
-        self._mark = self._mark or secrets.token_hex(8)  # Until something is sent, it is one attempt.
-        try:
-            refusal = await self._guard.may_send(password, self._mark)
-        except Away as away:
-            self._without(away)
-            refusal = await self._guard.known(password)
-        self._mark = ""
-        return refusal
-
-    async def answered(self, password: Secret, *, accepted: bool = False, refusal: Refusal | None = None) -> None:
-        """Note what came of a password that was sent, or that it was not sent after all."""
-        with suppress(Away):
-            await self._guard.answered(password, accepted=accepted, refusal=refusal)
-
-    async def forgive(self, password: Secret) -> None:
-        """Forget that a password was refused or not answered."""
-        try:
-            await self._guard.forgive(password)
-        except Away as away:
-            self._without(away)
-
     async def pace(self, account: str | None) -> None:
         """Wait until another request may be sent that counts towards an account's limit."""
         try:
             await self._pace.wait(account)
-        except Away as away:
-            self._without(away)
+        except RedisUnavailable as error:
+            self._on_unavailable(error)
             await self._local.pace(account)

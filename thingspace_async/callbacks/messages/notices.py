@@ -1,4 +1,4 @@
-"""Messages from devices, and of what happened without a request (protocol.md 3.4)."""
+"""Messages from devices, and notices of events that no request caused (PROTOCOL.md 3.4)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Final
 
 import attrs
 
-from thingspace_async._codec import wire
+from thingspace_async._core.codec import named_on_wire
 from thingspace_async.callbacks.messages.base import DetailedMessage, Message, ReportingMessage
 
 __all__ = [
+    "Alert",
     "ExternalProvisioningChange",
     "NiddConfiguration",
     "NiddDelivery",
@@ -27,26 +28,26 @@ __all__ = [
 
 @attrs.frozen(kw_only=True)
 class SmsReceived(Message):
-    """An SMS message that a device has sent."""
+    """An SMS message from a device."""
 
-    text: str | None = attrs.field(default=None, metadata=wire("smsMessage"))
+    text: str | None = attrs.field(default=None, metadata=named_on_wire("smsMessage"))
 
 
 @attrs.frozen(kw_only=True)
 class SmsDelivery(ReportingMessage):
-    """What became of an SMS message to a device: received, or expired after five days."""
+    """An SMS message to a device was received, or expired after five days."""
 
     confirmation: str | None = None
 
 
 @attrs.frozen(kw_only=True)
 class SmsSent(SmsDelivery):
-    """An SMS message was sent to a device, or could not be; whether it arrived is told by an SmsDelivery."""
+    """An SMS message was sent to a device, or could not be sent. An SmsDelivery reports whether it arrived."""
 
 
 @attrs.frozen(kw_only=True)
 class NiddMessage(ReportingMessage):
-    """Data that a device has sent without IP."""
+    """Non-IP data (NIDD) from a device."""
 
     account_name: str | None = None
     message: str | None = None
@@ -54,13 +55,13 @@ class NiddMessage(ReportingMessage):
 
     @property
     def data(self) -> bytes:
-        """The data; raises ValueError when `message` is not Base64."""
+        """The data. Raises ValueError if `message` is not Base64."""
         return base64.b64decode(self.message or "", validate=True)
 
 
 @attrs.frozen(kw_only=True)
 class NiddDelivery(ReportingMessage):
-    """What became of data that was sent to a device without IP; with the status `QUEUED`, it waits for the device."""
+    """The result of sending non-IP data to a device. With the status `QUEUED`, the data waits for the device."""
 
     account_name: str | None = None
     acknowledge_time: str | None = None
@@ -70,7 +71,7 @@ class NiddDelivery(ReportingMessage):
 
 @attrs.frozen(kw_only=True)
 class NiddConfiguration(ReportingMessage):
-    """Whether a device can send and receive data without IP now; an activation causes one beside its result."""
+    """Whether a device can now send and receive non-IP data. An activation causes one in addition to its result."""
 
     account_name: str | None = None
     reason: str | None = None
@@ -87,15 +88,45 @@ class PromoChange(ReportingMessage):
 
 @attrs.frozen(kw_only=True)
 class ExternalProvisioningChange(DetailedMessage):
-    """A device was changed by another way than this API; an activation comes without `device_ids`.
+    """A device was changed without this API. For an activation, `device_ids` is empty.
 
-    The device as it is now is in `details`.
+    `details` has the device after the change.
     """
 
     source: str | None = None
-    """The tool that it was changed with."""
+    """The tool that made the change."""
     change: str | None = None
-    """Such as `Activate`, `Suspend`, `changeIMEI`."""
+    """For example `Activate`, `Suspend` or `changeIMEI`."""
+
+
+@attrs.frozen(kw_only=True)
+class Alert(DetailedMessage):
+    """A trigger has fired: one of `session.triggers`, or one of `session.billing.usage_triggers`.
+
+    The platform publishes no sample. The fields have the names of the triggers' own fields, and `details` has all other
+    members. `device_ids` is empty if the usage of several devices is added up.
+    """
+
+    account_name: str | None = None
+    trigger_id: str | None = None
+    trigger_name: str | None = None
+    trigger_category: str | None = None
+    """For example `UsageAnomaly` or `DeviceDataUsage`."""
+    group_name: str | None = None
+    """Device group of the trigger."""
+    threshold: int | str | None = None
+    """Threshold that the usage has passed. Percentages are in `details`."""
+    threshold_unit: str | None = None
+    threshold_value: int | str | None = None
+    """Percentage of the month's subscription, for a trigger of `session.billing`."""
+    service_name: str | None = None
+    """Service whose usage was counted, for a trigger of `session.billing`."""
+    timestamp: str | None = None
+    """When the trigger fired, in UTC."""
+    previous_imei: str | None = attrs.field(default=None, metadata=named_on_wire("preIMEI"))
+    """IMEI of the device before its SIM was moved."""
+    current_imei: str | None = attrs.field(default=None, metadata=named_on_wire("postIMEI"))
+    """IMEI of the device that has the SIM now."""
 
 
 _RESUMED: Final = re.compile(r"auto resumed on\s*-?\s*(\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d\d:\d\d [AP]M)", re.IGNORECASE)
@@ -103,15 +134,15 @@ _RESUMED: Final = re.compile(r"auto resumed on\s*-?\s*(\d{1,2}/\d{1,2}/\d{4} \d{
 
 @attrs.frozen(kw_only=True)
 class ResumeNotice(Message):
-    """A suspended device will be in service again in seven days."""
+    """A suspended device will resume service in seven days."""
 
     @property
     def resumes(self) -> datetime | None:
-        """When, in a time zone that the platform does not tell; None when `comment` does not say it as documented."""
+        """When service resumes, in an unknown time zone. None if `comment` does not have the documented format."""
         # m2mdeveloper.verizon.com/docs/ts-docs-wns/src/API_Reference/ResumeTrackingNotification-Callback.html
         found = _RESUMED.search(self.comment or "")
         try:
-            # No zone is told, and none is made up.
+            # The platform does not state the time zone.
             return None if found is None else datetime.strptime(found[1].upper(), "%m/%d/%Y %I:%M:%S %p")  # noqa: DTZ007
         except ValueError:
             return None

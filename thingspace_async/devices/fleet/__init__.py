@@ -1,4 +1,4 @@
-"""The service of devices of any number: cut into requests, sent at the platform's pace, and awaited.
+"""Fleet runs: calls for any number of devices, split into requests, sent at the platform's pace, and awaited.
 
     from thingspace_async import DeviceId
     from thingspace_async.callbacks import CallbackService, MemoryInbox
@@ -8,8 +8,8 @@
     account = "0000123456-00001"
     fleet = [DeviceId.imei(one.identifier("imei")) async for one in session.devices.list(account_name=account)]
 
-    def show(done, failed, waiting, total):
-        print(f"{done} of {total}, of which {failed} failed; {waiting} accepted")
+    def show(progress):
+        print(f"{progress.done} of {progress.total}, {progress.failed} failed, {progress.waiting} accepted")
         cloud.clock.advance(60)  # The simulator's; the platform takes minutes, or hours.
 
     receiver = Receiver(MemoryInbox())
@@ -22,7 +22,8 @@
         async for outcome in run:
             print(outcome.device.identifier("imei"), outcome.result, outcome.reason)
 
-With a SqliteInbox a run can be stopped at any moment, and goes on when it is started again under its name.
+With any other inbox, you can stop a run at any moment and continue it under the same name. Any number of processes with
+the same inbox may share a run.
 """
 
 from thingspace_async.devices.fleet.calls import OPERATIONS, Fleet
@@ -32,12 +33,14 @@ from thingspace_async.devices.fleet.interface import (
     DeactivateAll,
     FleetDevices,
     FleetOutcome,
-    FleetResult,
     Progress,
     RestoreAll,
     RunOptions,
     SuspendAll,
 )
+from thingspace_async.devices.fleet.progress import FleetProgress
+from thingspace_async.devices.fleet.results import FleetResult
+from thingspace_async.devices.fleet.status import FleetRunInfo, FleetStatus, fleet_runs, fleet_status
 
 __all__ = [
     "OPERATIONS",
@@ -47,9 +50,14 @@ __all__ = [
     "Fleet",
     "FleetDevices",
     "FleetOutcome",
+    "FleetProgress",
     "FleetResult",
+    "FleetRunInfo",
+    "FleetStatus",
     "Progress",
     "RestoreAll",
     "RunOptions",
     "SuspendAll",
+    "fleet_runs",
+    "fleet_status",
 ]

@@ -1,14 +1,14 @@
-"""Calls for devices of any number."""
+"""Calls for any number of devices."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from typing import Any, Final, Unpack
 
-from thingspace_async._namespace import Namespace
-from thingspace_async._operation import Operation
-from thingspace_async._outcomes import OutcomeSource
-from thingspace_async._types import Accepted
+from thingspace_async._core.namespace import Namespace
+from thingspace_async._core.operation import Operation
+from thingspace_async._core.outcomes import OutcomeSource
+from thingspace_async._core.types import Accepted
 from thingspace_async.devices.fleet.interface import (
     ActivateAll,
     ChangePlanAll,
@@ -19,40 +19,44 @@ from thingspace_async.devices.fleet.interface import (
     RunOptions,
     SuspendAll,
 )
-from thingspace_async.devices.fleet.run import Action, FleetRun, Plan
+from thingspace_async.devices.fleet.plan import Action, Plan
+from thingspace_async.devices.fleet.run import FleetRun
 from thingspace_async.devices.lifecycle.calls import ACTIVATE, CHANGE_PLAN, DEACTIVATE, RESTORE, SUSPEND
 
 __all__ = ["OPERATIONS", "Fleet"]
 
 OPERATIONS: Final = (ACTIVATE, DEACTIVATE, SUSPEND, RESTORE, CHANGE_PLAN)
-"""What these calls send; `devices.lifecycle` has them for up to 10,000 devices."""
+"""Requests of these calls. `devices.lifecycle` has the calls for up to 10,000 devices."""
 
 
 class Fleet(Namespace):
-    """The service of devices of any number: cut into requests, sent at the platform's pace, and awaited."""
+    """Fleet runs: calls for any number of devices, split into requests, sent at the platform's pace, and awaited."""
 
     def activate_all(
         self, devices: FleetDevices, outcomes: OutcomeSource, **options: Unpack[ActivateAll]
     ) -> AsyncGenerator[FleetOutcome]:
-        """Put any number of devices into service, and walk what becomes of each.
+        """Put any number of devices into service, and iterate over the outcome of each.
 
-        `devices` may be any iterable, async or plain; one that is given twice is sent once. `outcomes` is what
-        `session.listen` gives. All runs of a session share a pace of 100 requests a minute. Each device has one
-        outcome, whatever becomes of it; nothing is raised for one that fails.
+        `devices` may be any iterable, async or plain. Exact duplicates are sent once. A device that shares an
+        identifier with a different device ends as FAILED, and `reason` names that device. `outcomes` comes from
+        `session.listen`. Each device has one outcome, and a failed device raises no error.
 
-        What was sent is noted in the inbox of `outcomes` under the name `run`, before it is sent. Stopped at any moment
-        and called again with the same name, options and devices, these in any order, it sends those that were not sent,
-        awaits the others, and gives the outcomes of all of them. What was sent while no answer came is UNKNOWN, and not
-        sent again. All of that is kept until the inbox's `forget_run`, after which the name begins anew. To leave it
-        early, close it: `contextlib.aclosing`.
+        The inbox of `outcomes` records every batch under the name `run` before it is sent. You can stop a run at any
+        moment: close it with `contextlib.aclosing`. Call it again with the same name and options to continue: it sends
+        the devices that were not sent, awaits the others, and then returns the outcomes of earlier runs again, marked
+        as `repeat`. If the answer to a request was lost, the run searches for its messages, and never sends it again.
+        Without messages its devices end as UNKNOWN. The inbox keeps a run until `forget_run`.
 
-        With a RedisInbox, any number of processes that are given the same run divide it. Each gives the outcomes of the
-        devices that it has sent, and those of processes that have died or left meanwhile, whose devices it takes over;
-        it ends when all of them have finished. With any other inbox, one process at a time may carry out a run.
+        Any number of processes with the same inbox may share a run. Each returns the outcomes of the devices that it
+        sends, and of those that it takes over from processes that have crashed or left. The run ends when all processes
+        have finished.
 
-        Raises Unauthorized, Forbidden and SessionClosed, InboxUnavailable, and InvalidRequest for options that no
-        request may have, and for a run that is under way, or was begun by another call, with other options, or on
-        another platform.
+        All runs of a session share a rate limit of 100 requests per minute, including retries. While the platform is
+        unreachable, throttles, or fails at logins, all requests wait together, at most for `give_up_after`.
+
+        Raises LoginRefused, Forbidden and SessionClosed, InboxUnavailable if the inbox stays unavailable, and RunLost
+        if it has lost changes. Raises InvalidRequest for invalid options, and for a run that was begun by another call,
+        with other options, or on another platform.
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Activate_Devices/
         """
         return self._run(ACTIVATE, devices, outcomes, options)
@@ -60,7 +64,7 @@ class Fleet(Namespace):
     def deactivate_all(
         self, devices: FleetDevices, outcomes: OutcomeSource, **options: Unpack[DeactivateAll]
     ) -> AsyncGenerator[FleetOutcome]:
-        """End the service of any number of devices, and walk what becomes of each; see `activate_all`.
+        """End the service of any number of devices, and iterate over the outcome of each; see `activate_all`.
 
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/deactivate-devices.html
         """
@@ -69,7 +73,7 @@ class Fleet(Namespace):
     def suspend_all(
         self, devices: FleetDevices, outcomes: OutcomeSource, **options: Unpack[SuspendAll]
     ) -> AsyncGenerator[FleetOutcome]:
-        """Suspend the service of any number of devices, and walk what becomes of each; see `activate_all`.
+        """Suspend the service of any number of devices, and iterate over the outcome of each; see `activate_all`.
 
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Suspend_Devices/
         """
@@ -78,7 +82,7 @@ class Fleet(Namespace):
     def restore_all(
         self, devices: FleetDevices, outcomes: OutcomeSource, **options: Unpack[RestoreAll]
     ) -> AsyncGenerator[FleetOutcome]:
-        """Restore the service of any number of devices, and walk what becomes of each; see `activate_all`.
+        """Restore the service of any number of devices, and iterate over the outcome of each; see `activate_all`.
 
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/restore-devices.html
         """
@@ -87,7 +91,7 @@ class Fleet(Namespace):
     def change_plan_all(
         self, devices: FleetDevices, outcomes: OutcomeSource, **options: Unpack[ChangePlanAll]
     ) -> AsyncGenerator[FleetOutcome]:
-        """Change the service plan of any number of devices, and walk what becomes of each; see `activate_all`.
+        """Change the service plan of any number of devices, and iterate over the outcome of each; see `activate_all`.
 
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Change_Device_Service_Plan/
         """

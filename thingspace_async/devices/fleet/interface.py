@@ -1,17 +1,18 @@
-"""What a run over a fleet is told, and what it tells."""
+"""Options and outcomes of fleet runs."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Required, TypeAlias, TypedDict
 
 import attrs
 
-from thingspace_async._models import PlaceOfUse
-from thingspace_async._outcomes import DeviceOutcome
-from thingspace_async._types import CustomField, DeviceId, DeviceIds
+from thingspace_async._core.models import PlaceOfUse
+from thingspace_async._core.outcomes import DeviceOutcome
+from thingspace_async._core.types import CustomField, DeviceId, DeviceIds, Identified
+from thingspace_async.devices.fleet.progress import FleetProgress
+from thingspace_async.devices.fleet.results import FleetResult
 from thingspace_async.errors import ThingSpaceError
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "DeactivateAll",
     "FleetDevices",
     "FleetOutcome",
+    "FleetProgress",
     "FleetResult",
     "Progress",
     "RestoreAll",
@@ -28,61 +30,62 @@ __all__ = [
 ]
 
 FleetDevices: TypeAlias = (
-    "Iterable[DeviceIds | DeviceId | Iterable[DeviceId]] | AsyncIterable[DeviceIds | DeviceId | Iterable[DeviceId]]"
+    Iterable[DeviceId | Identified | Iterable[DeviceId]] | AsyncIterable[DeviceId | Identified | Iterable[DeviceId]]
 )
-"""Devices as a request takes them, any number of them; they may come one by one."""
+"""Any number of devices, in any form that requests accept."""
 
-Progress: TypeAlias = Callable[[int, int, int, int | None], object]
-"""Called with `done`, `failed`, `waiting`, `total`: devices with an outcome, those among them whose result is not
-SUCCEEDED, accepted ones without an outcome, and all; None while nobody knows how many they are."""
-
-
-class FleetResult(StrEnum):
-    """What became of a device in a run."""
-
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    """The platform refused the device, or the request that it was in."""
-    MISSING = "missing"
-    """Accepted, but no outcome came in time; the next run of the same name awaits it again."""
-    UNKNOWN = "unknown"
-    """Sent, and the answer is lost: find out before you do it again. No run of the same name sends it again."""
-    NOT_SENT = "not sent"
-    """Never accepted; the next run of the same name sends it."""
+Progress: TypeAlias = Callable[[FleetProgress], object]
+"""Called after each change of the counts."""
 
 
 @attrs.frozen(kw_only=True)
 class FleetOutcome:
-    """What became of one device of a run."""
+    """The outcome of one device of a run."""
 
     device: DeviceIds
     result: FleetResult
     request_id: str | None = None
-    """The request that the device was in; None where none was accepted."""
+    """Id of the accepted request, or None if none was accepted."""
     outcome: DeviceOutcome | None = None
-    """What the platform told of the device, a `callbacks.Outcome`; None where it told nothing."""
+    """A `callbacks.Outcome` with the platform's message about the device, or None without a message."""
     reason: str | None = None
-    """Why it has not succeeded, in one line."""
+    """Why the device did not succeed, in one line."""
     error: ThingSpaceError | None = attrs.field(default=None, repr=False)
-    """What the request met; None where that was in an earlier run, of which `reason` is kept."""
+    """Error of the request. None if it occurred in an earlier run or another worker, which keep only `reason`."""
+    repeat: bool = False
+    """Whether an earlier run or a crashed worker may have reported this outcome already."""
 
 
 class RunOptions(TypedDict, total=False):
-    """How to run over a fleet."""
+    """Options of all fleet runs."""
 
     run: Required[str]
-    """The run's name in the ledger: under the same name, what was sent is never sent again."""
-    devices_a_request: int
-    """At most; 10,000 unless you say fewer."""
+    """Name of the run. No device is sent twice under the same name."""
+    devices_per_request: int
+    """Maximum number of devices per request. Default: 10,000."""
     in_flight: int
-    """Requests whose outcomes are awaited at a time; 10 unless you say otherwise."""
+    """Requests in progress at the same time. Default: 10."""
+    most_awaited: int
+    """Devices that are being sent or wait for their outcome at the same time. A silent device counts until its
+    `timeout`. Default: 200,000."""
     timeout: timedelta
-    """How long to wait for the outcomes of a request; an hour unless you say otherwise."""
+    """How long to wait for the outcomes of a request, and for messages about a request whose answer was lost. Default:
+    one hour."""
+    give_up_after: timedelta
+    """How long the platform may be unreachable, throttle or refuse tokens before devices end as NOT_SENT. A run that
+    starts while its inbox is unavailable waits as long for the inbox. Default: one hour."""
+    replay: bool
+    """Whether to return the outcomes that an earlier run of this name has reported, after the new ones. Default:
+    True."""
+    retry: Iterable[FleetResult]
+    """Results of an earlier run of this name after which to send a device again: FAILED, MISSING or UNKNOWN. NOT_SENT
+    devices are always sent again."""
     on_progress: Progress
+    """Called after each change of the counts."""
 
 
-class ActivateAll(RunOptions, total=False):
-    """Options of `activate_all`; those of the requests are as in ActivateRequest."""
+class ActivateAll(RunOptions, TypedDict, total=False):
+    """Options of `activate_all`. See ActivateRequest for those of its requests."""
 
     service_plan: Required[str]
     mdn_zip_code: Required[str]
@@ -98,21 +101,21 @@ class ActivateAll(RunOptions, total=False):
     sku_number: str | None
 
 
-class SuspendAll(RunOptions, total=False):
-    """Options of `suspend_all`; those of the requests are as in SuspendRequest."""
+class SuspendAll(RunOptions, TypedDict, total=False):
+    """Options of `suspend_all`. See SuspendRequest for those of its requests."""
 
     account_name: str | None
     with_billing: bool | None
 
 
-class RestoreAll(RunOptions, total=False):
-    """Options of `restore_all`; those of the requests are as in RestoreRequest."""
+class RestoreAll(RunOptions, TypedDict, total=False):
+    """Options of `restore_all`. See RestoreRequest for those of its requests."""
 
     account_name: str | None
 
 
-class DeactivateAll(RunOptions, total=False):
-    """Options of `deactivate_all`; those of the requests are as in DeactivateRequest."""
+class DeactivateAll(RunOptions, TypedDict, total=False):
+    """Options of `deactivate_all`. See DeactivateRequest for those of its requests."""
 
     account_name: Required[str]
     reason_code: Required[str]
@@ -120,8 +123,8 @@ class DeactivateAll(RunOptions, total=False):
     delete_after_deactivation: bool | None
 
 
-class ChangePlanAll(RunOptions, total=False):
-    """Options of `change_plan_all`; those of the requests are as in ServicePlanUpdateRequest."""
+class ChangePlanAll(RunOptions, TypedDict, total=False):
+    """Options of `change_plan_all`. See ServicePlanUpdateRequest for those of its requests."""
 
     service_plan: Required[str]
     account_name: str | None

@@ -1,470 +1,346 @@
-"""A run over a fleet: devices go in, requests go out, outcomes come back."""
+"""A fleet run: it reads devices, sends requests and reports outcomes."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import inspect
-import logging
-from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Iterable, Sized
-from contextlib import AsyncExitStack, aclosing, suppress
-from datetime import timedelta
-from typing import Any, Final, TypeVar
+import random
+from collections.abc import AsyncGenerator, Sequence, Sized
+from contextlib import aclosing, suppress
+from typing import Final
 from urllib.parse import urlsplit
 
-import attrs
-
-from thingspace_async import _checks, _codec
-from thingspace_async._auth import rejected_token
-from thingspace_async._caller import Caller
-from thingspace_async._operation import Operation
-from thingspace_async._outcomes import Batch, DeviceOutcome, OutcomeSource, Part, SharedRuns, State
-from thingspace_async._types import Accepted, DeviceId, DeviceIds, to_devices
-from thingspace_async.devices.fleet.interface import FleetDevices, FleetOutcome, FleetResult, Progress
-from thingspace_async.devices.fleet.ledger import KnownDevices, LocalRuns
-from thingspace_async.errors import (
-    AnswerLost,
-    AnswerUnreadable,
-    ApiError,
-    ConfigurationError,
-    Forbidden,
-    InboxUnavailable,
-    InvalidRequest,
-    OutcomesMissing,
-    RateLimited,
-    RequestNotSent,
-    ServerFault,
-    SessionMisused,
-    StoreUnavailable,
-    ThingSpaceError,
-    Unauthorized,
+from thingspace_async._core.caller import Caller
+from thingspace_async._core.ledger import BatchRecord, BatchState, Claim, Item
+from thingspace_async._core.outcomes import OutcomeSource
+from thingspace_async._core.runs import Batch, Filling, Part, is_reported
+from thingspace_async.devices.fleet.awaiting import Awaiting, Room
+from thingspace_async.devices.fleet.interface import FleetDevices, FleetOutcome, FleetResult
+from thingspace_async.devices.fleet.plan import Action, Plan
+from thingspace_async.devices.fleet.preparing import prepare
+from thingspace_async.devices.fleet.progress import Tally
+from thingspace_async.devices.fleet.reading import check_devices, chunks
+from thingspace_async.devices.fleet.reconciling import Reconciler
+from thingspace_async.devices.fleet.rows import device_of, items_of
+from thingspace_async.devices.fleet.sending import Breaker, Sender
+from thingspace_async.devices.fleet.unsendable import (
+    is_unsendable,
+    new_unsendable,
+    unsendable_item,
+    unsendable_outcomes,
 )
+from thingspace_async.errors import ThingSpaceError
 
-__all__ = ["Action", "FleetRun", "Plan"]
-
-T = TypeVar("T")
-
-_log: Final = logging.getLogger("thingspace_async")
+__all__ = ["FleetRun"]
 
 _MOST_UNREAD: Final = 1000
-"""Outcomes that wait for the caller, until whom no more are taken in."""
+"""Unread outcomes to buffer before the run pauses."""
 
-_READ_AT_ONCE: Final = 1000
-"""Devices that are read before others on the event loop have a turn."""
+_MOST_CLASHES: Final = 10_000
+"""Devices that share identifiers with others, to report together: each report reads the whole ledger."""
 
-_PATIENCE: Final = 5.0
-"""Seconds in which a request that is being sent may still be answered when the run is left: else 10,000 devices end as
-unknown."""
+_HELP_INTERVAL: Final = 1.0
+"""Seconds between checks for batches that other workers have abandoned."""
 
-_LOOKED_AFTER: Final = 1.0
-"""Seconds between looks at what other workers have left behind."""
+_NEVER_SENT: Final = (BatchState.CLAIMED, BatchState.NOT_SENT)
 
-_NO_WORD: Final = "the process ended before the answer came"
-
-
-@attrs.frozen(kw_only=True)
-class Plan:
-    """How to run."""
-
-    run: str = attrs.field(validator=_checks.text)
-    devices_a_request: int = attrs.field(default=10_000, validator=_checks.whole(least=1, most=10_000))
-    in_flight: int = attrs.field(default=10, validator=_checks.whole(least=1))
-    timeout: timedelta = attrs.field(default=timedelta(hours=1))
-    on_progress: Progress = attrs.field(default=lambda *_: None)
-
-    def __attrs_post_init__(self) -> None:
-        _checks.seconds("fleet", "timeout", self.timeout, may_be_zero=True)
-        if not callable(self.on_progress) or inspect.iscoroutinefunction(self.on_progress):
-            raise InvalidRequest("fleet: on_progress must be a plain function: it is called, and not awaited")
-
-
-@attrs.frozen
-class Action:
-    """What to do to the devices."""
-
-    operation: Operation[Any, Accepted]
-    options: dict[str, Any]
-    """Of its requests, devices aside."""
-
-    @property
-    def name(self) -> str:
-        """The operation's, as errors and the ledger have it."""
-        return self.operation.name
-
-    def request(self, devices: tuple[DeviceIds, ...]) -> Any:
-        """Make a request; raises InvalidRequest."""
-        return self.operation.request(devices=devices, **self.options)
-
-    def told_apart(self, host: str) -> str:
-        """Return what tells runs of other operations, options or platforms apart: the name and a digest of the rest.
-
-        What was done there says nothing of here.
-        """
-        particulars = host.encode() + b" " + _codec.dump(self.request((_ANY_DEVICE,)))
-        return f"{self.name} {hashlib.blake2b(particulars, digest_size=16).hexdigest()}"
-
-
-_ANY_DEVICE: Final = DeviceIds(device_ids=(DeviceId.imei("990013907835573"),))
+_NO_ANSWER: Final = "the process ended before the answer arrived"
 
 
 class FleetRun:
-    """One run; `outcomes` walks it, once."""
+    """One worker's part of a run. `outcomes` carries it out, once."""
 
     def __init__(
-        self,
-        caller: Caller,
-        action: Action,
-        devices: FleetDevices,
-        source: OutcomeSource,
-        plan: Plan,
+        self, caller: Caller, action: Action, devices: FleetDevices, source: OutcomeSource, plan: Plan
     ) -> None:
-        if isinstance(devices, str) or not isinstance(devices, Iterable | AsyncIterable):
-            raise InvalidRequest(f"{action.name}: devices must be an iterable of devices")
-        self._caller = caller
+        check_devices(action, devices)
         self._action = action
         self._devices = devices
         self._source = source
         self._plan = plan
-        # Without its port, which a simulator changes each time.
+        # Without the port, because a simulator has a new one each time.
         host = urlsplit(caller.engine.environment.bases[action.operation.server]).hostname or ""
-        # What is wrong with the options is told here, too, and not once for each device.
-        self._began_as = action.told_apart(host)
-        self._runs: SharedRuns = getattr(source.inbox, "runs", None) or LocalRuns(source.inbox)
-        self._part: Part
-        self._came: asyncio.Queue[FleetOutcome | None] = asyncio.Queue()
-        self._room = asyncio.Semaphore(_MOST_UNREAD)
-        self._under_way = asyncio.Semaphore(plan.in_flight)
-        self._leaving = False
-        self._unfit = KnownDevices()
-        self._distinct = self._done = self._failed = self._waiting = 0
-        self._all_read = False
-        self._to_do = 1
-        """Batches that are not ended, outcomes that are not taken, and the reading of what is given."""
-        self._nothing_to_do = asyncio.Event()
+        give_up_after = plan.give_up_after.total_seconds()
+        self._part = Part(source.inbox, plan.run, action.description(host), items_of, give_up_after=give_up_after)
+        breaker = Breaker(give_up_after)
+        self._sender = Sender(caller, action, self._part, breaker)
+        self._awaiting = Awaiting(source, plan.timeout)
+        self._reconciler = Reconciler(source, self._part)
+        self._slots = asyncio.Semaphore(plan.in_flight)
+        self._room = Room(plan.most_awaited)
+        self._arrived: asyncio.Queue[tuple[Batch, FleetOutcome] | None] = asyncio.Queue()
+        self._unread = asyncio.Semaphore(_MOST_UNREAD)
+        self._tally = Tally(plan.on_progress, len(devices) if isinstance(devices, Sized) else None)
+        self._busy = 1
+        """Batches in progress, plus one while devices are being read."""
+        self._idle = asyncio.Event()
 
     async def outcomes(self) -> AsyncGenerator[FleetOutcome]:
-        """Carry it out."""
+        """Carry out the run."""
         work = asyncio.create_task(self._work(), name=f"fleet run {self._plan.run}")
-        work.add_done_callback(lambda _: self._came.put_nowait(None))
+        work.add_done_callback(lambda _: self._arrived.put_nowait(None))
         try:
-            while (outcome := await self._came.get()) is not None:
-                self._room.release()
-                yield outcome
-                self._have_done()
+            while (arrived := await self._arrived.get()) is not None:
+                batch, outcome = arrived
+                self._unread.release()
+                if await self._part.has(batch):
+                    self._tally.give(outcome.result, awaited=batch.is_awaited)
+                    yield outcome
+                    self._note_taken(batch)
+                elif batch.task is not None:
+                    batch.task.cancel()  # Another worker reports the rest.
             await work
         finally:
             work.cancel()
             await asyncio.wait([work])
             if not work.cancelled():
-                work.exception()  # Raised above, unless the caller has left.
+                work.exception()  # Retrieved. It was raised above, unless the caller has stopped early.
+
+    def _note_taken(self, batch: Batch) -> None:
+        """Record that the caller has processed an outcome."""
+        batch.untaken -= 1
+        if batch.room:
+            batch.room -= 1
+            self._room.give(1)
+        if not batch.untaken:
+            batch.all_taken.set()
 
     async def _work(self) -> None:
         try:
-            async with self._runs.join(self._plan.run, self._began_as) as self._part, asyncio.TaskGroup() as tasks:
-                await self._adopt(tasks)
+            async with (
+                self._part.joined(lambda part: prepare(part, self._source, self._plan.retry)),
+                asyncio.TaskGroup() as tasks,
+            ):
                 tasks.create_task(self._help(tasks), name="fleet help")
                 await self._send_all(tasks)
+                await self._all_sent()
+                await self._adopt_earlier(tasks)
+                self._done()
         except ExceptionGroup as group:
             failure = _first(group)
         else:
             return
         raise failure
 
-    async def _adopt(self, tasks: asyncio.TaskGroup) -> None:
-        """Take up what nobody works at: what earlier runs have left, and other workers that left or died."""
-        while (batch := await self._part.adopt()) is not None:
-            self._distinct += len(batch.devices)
-            await self._under_way.acquire()
-            await self._start(tasks, batch)
-
-    async def _help(self, tasks: asyncio.TaskGroup) -> None:
-        """Take up what other workers leave, until all of them have finished, and this one has."""
-        while True:
-            await self._adopt(tasks)
-            finished = not self._to_do
-            if not await self._part.others_at_work(finished=finished) and finished:
-                return
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOKED_AFTER):
-                    await (asyncio.sleep(_LOOKED_AFTER) if finished else self._nothing_to_do.wait())
+    # Reading devices
 
     async def _send_all(self, tasks: asyncio.TaskGroup) -> None:
-        """Cut what is given into batches, and begin to send each as soon as it is full."""
-        most = self._plan.devices_a_request
-        batch: Batch | None = None
-        async with aclosing(self._fit()) as given:
-            async for devices in given:
-                left = devices
-                while left:
-                    if batch is None:
-                        await self._under_way.acquire()  # Before anything is claimed: others may have room for it.
-                        batch = Batch()
-                    grown, left = await self._part.claim(batch, left, most)
-                    self._distinct += len(grown.devices) - len(batch.devices)
-                    batch = grown
-                    if len(batch.devices) == most:
-                        await self._start(tasks, batch)
-                        batch = None
-        self._all_read = True
-        if batch is not None and batch.devices:
-            await self._start(tasks, batch)
-        elif batch is not None:
-            self._under_way.release()
-        self._tell()
-        self._have_done()
+        """Split the devices into batches, and start to send each as soon as it is full."""
+        filling: Filling | None = None
+        clashing: list[bytes] = []
+        async with aclosing(chunks(self._action, self._devices, self._plan.most)) as given:
+            async for chunk in given:
+                await self._set_aside(tasks, chunk.unfit)
+                items = chunk.items
+                while items:
+                    filling = filling or await self._new_filling()
+                    items = await filling.claim(self._part, items, clashing)
+                    if filling.is_full:
+                        self._start(tasks, filling.batch())
+                        filling = None
+                        await asyncio.sleep(0)  # If another task has failed, this one is cancelled here.
+                if len(clashing) >= _MOST_CLASHES:
+                    await self._set_aside(tasks, clashing)
+                    clashing.clear()
+        if filling is not None:
+            self._start(tasks, filling.batch())
+        await self._set_aside(tasks, clashing)
 
-    async def _fit(self) -> AsyncGenerator[tuple[DeviceIds, ...]]:
-        """Read what is given, some at a time, less what cannot be sent at all."""
-        some: list[DeviceIds] = []
-        async with AsyncExitStack() as stack:
-            if isinstance(self._devices, AsyncGenerator):  # Nobody else closes it where the run is left.
-                await stack.enter_async_context(aclosing(self._devices))
-            async for device in await stack.enter_async_context(aclosing(_each(self._devices))):
-                some.append(device)
-                if len(some) == min(_READ_AT_ONCE, self._plan.devices_a_request):
-                    yield await self._less_unfit(tuple(some))
-                    some.clear()
-                    await asyncio.sleep(0)
-        if some:
-            yield await self._less_unfit(tuple(some))
+    async def _all_sent(self) -> None:
+        """Wait until no batch is being sent."""
+        for _ in range(self._plan.in_flight):
+            await self._slots.acquire()
+        for _ in range(self._plan.in_flight):
+            self._slots.release()
 
-    async def _less_unfit(self, devices: tuple[DeviceIds, ...]) -> tuple[DeviceIds, ...]:
-        """Return the devices that can be sent: one that cannot must not hold back the thousands beside it."""
+    async def _new_filling(self) -> Filling:
+        """Wait for room and a slot before claiming devices, because other workers may have both."""
+        most = self._plan.most
+        await self._room.take(most)
+        await self._slots.acquire()
+        return Filling(most)
+
+    async def _set_aside(self, tasks: asyncio.TaskGroup, rows: Sequence[bytes]) -> None:
+        """Claim and report devices that are never sent, unless another worker or an earlier run has."""
+        for start in range(0, len(rows), self._plan.devices_per_request):
+            items = [unsendable_item(row) for row in rows[start : start + self._plan.devices_per_request]]
+            batch = new_unsendable()
+            new = await self._claim_all(batch, items)
+            if new:
+                self._start(tasks, batch)
+
+    async def _claim_all(self, batch: Batch, items: Sequence[Item]) -> list[bytes]:
+        """Claim free devices for a new batch."""
+        answers = await self._part.claim(batch, items, len(items)) or []
+        rows = [item.row for item, answer in zip(items, answers, strict=False) if answer is Claim.NEW]
+        batch.pack(rows)
+        self._part.hold(batch)
+        return rows
+
+    # Batches
+
+    def _start(self, tasks: asyncio.TaskGroup, batch: Batch, *, earlier: int = 0) -> None:
+        """Start the work on a batch. The batch has its room, and a slot if it was never sent."""
+        batch.untaken = batch.size
+        self._busy += 1
+        self._idle.clear()
+        self._tally.add(batch.size, earlier=earlier)
+        batch.task = tasks.create_task(self._work_on(tasks, batch), name=f"fleet batch {batch.key}")
+
+    async def _work_on(self, tasks: asyncio.TaskGroup, batch: Batch) -> None:
         try:
-            self._action.request(devices)
-        except InvalidRequest as error:
-            if len(devices) == 1:  # Not noted: nothing was sent, and the next run finds the same.
-                if self._unfit.add(devices[0]):
-                    self._distinct += 1
-                    await self._end(devices, FleetResult.FAILED, str(error), error)
-                return ()
-        else:
-            return devices
-        # By halves, and with turns for others: one by one, ten thousand would hold up the event loop.
-        await asyncio.sleep(0)
-        middle = len(devices) // 2
-        return await self._less_unfit(devices[:middle]) + await self._less_unfit(devices[middle:])
-
-    async def _start(self, tasks: asyncio.TaskGroup, batch: Batch) -> None:
-        """Begin the work on a batch."""
-        await asyncio.sleep(0)  # Where another has failed, whoever begins this one is cancelled now.
-        never_sent = batch.state in (State.CLAIMED, State.NOT_SENT)
-
-        async def limited() -> None:
-            try:
-                await (self._send(batch) if never_sent else self._report(batch))
-            finally:
-                self._under_way.release()
-            self._have_done()
-
-        self._have_to_do()
-        tasks.create_task(limited(), name=f"fleet batch {batch.key}")
-        self._tell()
-
-    def _have_to_do(self) -> None:
-        self._to_do += 1
-        self._nothing_to_do.clear()
-
-    def _have_done(self) -> None:
-        self._to_do -= 1
-        if not self._to_do:
-            self._nothing_to_do.set()
-
-    # Of one batch
-
-    async def _report(self, batch: Batch) -> None:
-        """Tell what another worker or an earlier run has left of a batch, and wait for what it has not."""
-        if batch.state in (State.ACCEPTED, State.FINISHED):
-            await self._await(batch, batch.detail)
-        else:
-            await self._end(batch.devices, _RESULTS[batch.state], batch.detail or _NO_WORD)
-
-    async def _send(self, batch: Batch) -> None:
-        """Send a batch, and wait for its outcomes."""
-        await self._caller.engine.store.pace(self._action.options.get("account_name"))
-        answer = await self._finished(self._submit(batch))
-        if answer is None:
-            self._distinct -= len(batch.devices)
-            self._tell()
-        elif isinstance(answer, Accepted):
-            await self._await(batch, answer.request_id)
-        else:
-            await self._end(batch.devices, _RESULTS[_state_of(answer, self._action.name)], str(answer), answer)
-
-    async def _submit(self, batch: Batch) -> Accepted | ThingSpaceError | None:
-        """Send a batch, noting before that it will be sent, and afterwards what became of it.
-
-        Returns None where another worker has taken it over, and tells of it.
-        """
-        if not await self._part.begin(batch):
-            return None
-        if self._leaving:
-            await self._note_unsent(batch, "")
-            raise asyncio.CancelledError
-        answer: Accepted | ThingSpaceError
-        try:
-            answer = await self._caller.call(self._action.operation, self._action.request(batch.devices))
-        except asyncio.CancelledError as left:
-            # Nothing was under way then, and what was before was not carried out.
-            if isinstance(left.__cause__, RequestNotSent | RateLimited):
-                await self._note_unsent(batch, str(left.__cause__))
-            raise
-        except (*_NOTHING_SENT, RequestNotSent, AnswerLost, AnswerUnreadable, ApiError) as error:
-            answer = error
-        is_own = await self._note(batch, answer)
-        if isinstance(answer, ThingSpaceError) and _ends_run(answer):
-            raise answer
-        return answer if is_own else None
-
-    async def _note_unsent(self, batch: Batch, why: str) -> None:
-        """Note that a batch was not sent, when the run is being left: nobody waits long for that."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_PATIENCE):
-                await self._part.note(batch, State.NOT_SENT, why)
-
-    async def _note(self, batch: Batch, answer: Accepted | ThingSpaceError) -> bool:
-        """Note what a request was answered; False where another worker has told by then that it is unknown."""
-        if not isinstance(answer, Accepted):
-            return await self._part.note(batch, _state_of(answer, self._action.name), str(answer))
-        try:
-            is_own = await self._part.note(batch, State.ACCEPTED, answer.request_id)
-        except InboxUnavailable:
-            # The next run will call it unknown; with the id its outcomes can be found all the same.
-            _log.error("request %s was accepted, and could not be noted", answer.request_id)
-            raise
-        if not is_own:
-            _log.warning(
-                "request %s was accepted after another worker had called it unknown: the next run awaits it",
-                answer.request_id,
-            )
-        return is_own
-
-    async def _finished(self, work: Coroutine[Any, Any, T]) -> T:
-        """Await what is better not cut short: when the run is left, it has some seconds to finish."""
-        task = asyncio.create_task(work, name="fleet request")
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError:
-            self._leaving = True
-            await asyncio.wait([task], timeout=_PATIENCE)
-            raise
+            if is_unsendable(batch.key):
+                await self._report_unsendable(batch)
+            elif batch.state in _NEVER_SENT:
+                await self._send(tasks, batch)
+            else:
+                await self._report(batch, None)
         finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.wait([task])
-            if not task.cancelled():
-                task.exception()  # Which the ledger knows of, where nobody is left to hear it.
-        return task.result()
+            self._tally.drop(batch.untaken, awaited=batch.is_awaited)
+            self._room.give(batch.room)
+            batch.room = 0
+            self._done()
 
-    async def _await(self, batch: Batch, request_id: str) -> None:
-        """Wait for the outcomes of an accepted batch; those of one that was finished are there, or were pruned."""
-        self._waiting += len(batch.devices)
-        self._tell()
-        timeout = timedelta() if batch.state is State.FINISHED else self._plan.timeout
-        told = self._source.of(Accepted(request_id=request_id), devices=batch.devices, timeout=timeout)
-        left = dict.fromkeys(batch.devices)
+    def _done(self) -> None:
+        self._busy -= 1
+        if not self._busy:
+            self._idle.set()
+
+    async def _send(self, tasks: asyncio.TaskGroup, batch: Batch) -> None:
+        """Send a batch, and report its outcomes."""
         try:
-            async with aclosing(told) as coming:
+            error = await self._sender.send(batch) if batch.size else None
+        finally:
+            self._slots.release()
+        if batch.is_gone:
+            await self._send_again(tasks, batch)
+        elif batch.size and not batch.is_lost:
+            await self._report(batch, error)
+
+    async def _send_again(self, tasks: asyncio.TaskGroup, gone: Batch) -> None:
+        """Send the devices of a batch that was released because this worker was considered dead."""
+        async with aclosing(items_of(gone.rows)) as items:
+            every = [item async for item in items]
+        await self._slots.acquire()
+        batch = Batch()
+        if not await self._claim_all(batch, every):
+            self._slots.release()
+            return
+        batch.room, gone.room = batch.size, gone.room - batch.size
+        self._start(tasks, batch)
+
+    async def _report(self, batch: Batch, error: ThingSpaceError | None) -> None:
+        """Report the outcomes of a batch that was sent or given up."""
+        if batch.state in (BatchState.SENDING, BatchState.UNKNOWN):
+            await self._reconcile(batch, error)
+        if batch.is_lost:
+            return
+        missing = 0
+        if batch.state in (BatchState.ACCEPTED, BatchState.FINISHED):
+            batch.is_awaited = True
+            self._tally.wait(batch.size)
+            async with aclosing(self._awaiting.outcomes(batch)) as coming:
                 async for outcome in coming:
-                    if outcome.final and outcome.device in left:
-                        del left[outcome.device]
-                        self._waiting -= 1
-                        await self._put(_told(outcome, request_id))
-        except OutcomesMissing:
-            self._waiting -= len(left)
-            pruned = batch.state is State.FINISHED
-            reason = "its message is no longer in the inbox" if pruned else f"no outcome within {timeout}"
-            await self._end(tuple(left), FleetResult.MISSING, reason, request_id=request_id)
+                    missing += outcome.result is FleetResult.MISSING
+                    await self._put(batch, outcome)
         else:
-            if batch.state is not State.FINISHED:
-                await self._part.note(batch, State.FINISHED, request_id)
+            for row in batch.rows:
+                await self._put(
+                    batch,
+                    FleetOutcome(
+                        device=device_of(row),
+                        result=_RESULTS[batch.state],
+                        reason=batch.reason,
+                        error=error,
+                        repeat=batch.repeats_until is not None,
+                    ),
+                )
+        await batch.all_taken.wait()
+        is_final = batch.state in (BatchState.ACCEPTED, BatchState.FINISHED, BatchState.REFUSED)
+        await self._part.finish(batch, reported=is_final and not missing)
 
-    # Telling
+    async def _reconcile(self, batch: Batch, error: ThingSpaceError | None) -> None:
+        """Find out whether a batch with a lost answer was accepted. Afterwards it is ACCEPTED or UNKNOWN."""
+        request_id = await self._reconciler.find(batch, batch.sent_at + self._plan.timeout)
+        if request_id is not None:
+            is_own = await self._part.note(batch, BatchState.ACCEPTED, request_id)
+        elif batch.state is BatchState.SENDING:
+            is_own = await self._part.note(batch, BatchState.UNKNOWN, str(error or _NO_ANSWER))
+        else:
+            return
+        if is_own and request_id is not None:
+            batch.repeats_until = None  # While it was UNKNOWN, no outcome was reported.
+        elif not is_own:
+            await self._part.refresh(batch)  # The worker that sent it may have recorded the answer.
 
-    async def _end(
-        self,
-        devices: tuple[DeviceIds, ...],
-        result: FleetResult,
-        reason: str,
-        error: ThingSpaceError | None = None,
-        request_id: str | None = None,
-    ) -> None:
-        for device in devices:
-            await self._put(
-                FleetOutcome(device=device, result=result, reason=reason, error=error, request_id=request_id)
-            )
+    async def _report_unsendable(self, batch: Batch) -> None:
+        """Report devices that are never sent."""
+        repeat = batch.repeats_until is not None
+        if batch.state is not BatchState.REFUSED and not await self._part.note(batch, BatchState.REFUSED):
+            return
+        for outcome in await unsendable_outcomes(self._part, self._action, batch.rows, repeat=repeat):
+            await self._put(batch, outcome)
+        await batch.all_taken.wait()
+        await self._part.finish(batch, reported=True)
 
-    async def _put(self, outcome: FleetOutcome) -> None:
-        self._done += 1
-        self._failed += outcome.result is not FleetResult.SUCCEEDED
-        self._tell()
-        await self._room.acquire()
-        self._have_to_do()
-        self._came.put_nowait(outcome)
+    async def _put(self, batch: Batch, outcome: FleetOutcome) -> None:
+        await self._unread.acquire()
+        self._arrived.put_nowait((batch, outcome))
 
-    def _tell(self) -> None:
-        self._plan.on_progress(self._done, self._failed, self._waiting, self._total)
+    # Batches of other workers and earlier runs
 
-    @property
-    def _total(self) -> int | None:
-        if self._all_read:
-            return self._distinct
-        # Which of the devices that were met again are repeats, and which an earlier run's, is not known.
-        return max(self._distinct, len(self._devices)) if isinstance(self._devices, Sized) else None
+    async def _adopt_earlier(self, tasks: asyncio.TaskGroup) -> None:
+        """Take over the batches of earlier runs."""
+        records = await self._part.earlier()
+        earlier = [record for record in records if self._plan.replay or not is_reported(record)]
+        random.shuffle(earlier)  # Other workers take over the same batches.
+        self._tally.know_all(sum(record.size for record in earlier))
+        for record in earlier:
+            await self._take_over(tasks, record, earlier=record.size)
 
+    async def _take_over(self, tasks: asyncio.TaskGroup, record: BatchRecord, *, earlier: int = 0) -> None:
+        """Wait for room and a slot, and take a batch over unless another worker is faster."""
+        room = 0 if is_unsendable(record.key) else min(record.size, self._plan.most_awaited)
+        has_slot = record.state in _NEVER_SENT and not is_unsendable(record.key)
+        await self._room.take(room)
+        if has_slot:
+            await self._slots.acquire()
+        batch = await self._part.adopt(record)
+        if batch is not None:
+            batch.room = room
+            self._start(tasks, batch, earlier=earlier)
+            return
+        if earlier:
+            self._tally.know_all(-earlier)
+        self._room.give(room)
+        if has_slot:
+            self._slots.release()
 
-async def _each(given: FleetDevices) -> AsyncGenerator[DeviceIds]:
-    if isinstance(given, AsyncIterable):
-        async for one in given:
-            yield _device(one)
-    else:
-        for one in given:
-            yield _device(one)
-
-
-def _device(given: Any) -> DeviceIds:
-    (found,) = to_devices([given])
-    if not isinstance(found, DeviceIds):
-        raise InvalidRequest(f"fleet: a device must be a DeviceId, several, or DeviceIds, not {type(given).__name__}")
-    return found
+    async def _help(self, tasks: asyncio.TaskGroup) -> None:
+        """Take over abandoned batches until this worker and all others have finished."""
+        while True:
+            finished = not self._busy
+            await self._part.look(finished=finished)
+            async with aclosing(self._part.abandoned()) as records:
+                left = [record async for record in records]
+            if finished and not left and not self._part.others_work:
+                return
+            if finished and left:
+                await self._part.look()  # Get a lease again.
+            for record in left:
+                await self._take_over(tasks, record)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_HELP_INTERVAL):
+                    await (asyncio.sleep(_HELP_INTERVAL) if finished else self._idle.wait())
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:
-    """Return what went wrong first; the rest came of it, or at the same moment."""
+    """Return the first failure. The others followed from it, or happened at the same time."""
     found = group.exceptions[0]
     return _first(found) if isinstance(found, ExceptionGroup) else found
 
 
-def _told(outcome: DeviceOutcome, request_id: str) -> FleetOutcome:
-    fault = outcome.fault
-    told = fault.message or fault.code if fault is not None else None
-    reason = told or outcome.status or "no explanation given" if outcome.failed else None
-    result = FleetResult.FAILED if outcome.failed else FleetResult.SUCCEEDED
-    return FleetOutcome(device=outcome.device, result=result, request_id=request_id, outcome=outcome, reason=reason)
-
-
-def _ends_run(error: ThingSpaceError) -> bool:
-    """Say whether an error is one that all requests would meet; none of them is carried out."""
-    if isinstance(error, ApiError) and rejected_token(error) is not None:
-        return True
-    return isinstance(error, (*_NOTHING_SENT, Unauthorized, Forbidden))
-
-
-def _state_of(error: ThingSpaceError, operation: str) -> State:
-    """Say what is known of a request that met an error."""
-    # Before a call is sent the session may have to log in, with calls of their own names.
-    is_of_call = getattr(error, "operation", None) == operation
-    if not is_of_call or _ends_run(error) or isinstance(error, RequestNotSent | RateLimited):
-        return State.NOT_SENT
-    return State.REFUSED if isinstance(error, ApiError) and not isinstance(error, ServerFault) else State.UNKNOWN
-
-
-_NOTHING_SENT: Final = (SessionMisused, ConfigurationError, StoreUnavailable)
-"""What is raised while a request gets its tokens, and for all requests."""
-
 _RESULTS: Final = {
-    State.SENDING: FleetResult.UNKNOWN,
-    State.UNKNOWN: FleetResult.UNKNOWN,
-    State.REFUSED: FleetResult.FAILED,
-    State.NOT_SENT: FleetResult.NOT_SENT,
+    BatchState.UNKNOWN: FleetResult.UNKNOWN,
+    BatchState.REFUSED: FleetResult.FAILED,
+    BatchState.NOT_SENT: FleetResult.NOT_SENT,
 }

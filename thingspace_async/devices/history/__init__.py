@@ -1,4 +1,4 @@
-"""What happened to devices: their connections and their provisioning.
+"""Connection and provisioning history of devices.
 
     from datetime import datetime, timezone
 
@@ -13,7 +13,7 @@
     async for event in session.devices.history.connections(request):
         print(event.occurred_at, event.attribute("Event"), event.attribute("BytesUsed"))
 
-History follows the module: an identifier that a device no longer has finds none.
+History belongs to the hardware module. An identifier that a device no longer has finds no history.
 """
 
 from thingspace_async.devices.history.calls import OPERATIONS, History

@@ -1,4 +1,4 @@
-"""Calls about devices' history."""
+"""Calls for the history of devices."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator, Sequence
 from itertools import chain
 from typing import Final
 
-from thingspace_async._codec import Mismatch, load
-from thingspace_async._namespace import Namespace, Timeline, whether_more
-from thingspace_async._operation import Operation
-from thingspace_async._types import Accepted
+from thingspace_async._core.codec import Mismatch, load
+from thingspace_async._core.namespace import Namespace, Timeline, whether_more
+from thingspace_async._core.operation import Operation
+from thingspace_async._core.types import Accepted
 from thingspace_async.devices.history.models import (
     ConnectionEvent,
     ConnectionHistoryResult,
@@ -51,23 +51,25 @@ OPERATIONS: Final = (CONNECTIONS, PROVISIONING, REQUEST_PROVISIONING)
 
 
 class History(Namespace):
-    """What happened to devices: their connections and their provisioning."""
+    """Connection and provisioning history of devices."""
 
     async def connections_page(self, request: DeviceConnectionListRequest) -> ConnectionHistoryResult:
         """Read one page of the network connections of a device, at most 500 events, oldest first.
 
-        A busy device's events of many days may take the platform too long to answer: ask for a few days at a time.
-        An identifier that the device no longer has finds nothing.
-        Raises BadRequest, with the short code `REQUEST_FAILED.DeviceNotFound` for a device that the user cannot see.
+        If the page has `has_more_data`, request the next page with `earliest` set to the time of the last event. Events
+        of that time may repeat: `connections` drops them.
+        Long spans of a busy device may time out on the platform: request a few days at a time. An identifier that the
+        device no longer has finds no events.
+        Raises BadRequest with the short code `REQUEST_FAILED.DeviceNotFound` if the user cannot see the device.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/retrieve-device-connection-history.html
         """
         return whether_more(await self._reply(CONNECTIONS, request))
 
     def connections(self, request: DeviceConnectionListRequest) -> AsyncGenerator[ConnectionEvent]:
-        """Walk the network connections of a device, oldest first, a page of 500 events ahead of the caller.
+        """Walk the network connections of a device, oldest first, and fetch pages of 500 events ahead.
 
-        Raises AnswerUnreadable where more is promised and `earliest` cannot be moved on to it, as when a page holds
-        nothing but events of one time: ask for shorter spans then.
+        Raises AnswerUnreadable if there are more events but no later `earliest` to request them with, for example
+        because all events of a page have the same time. In this case, request shorter spans.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/retrieve-device-connection-history.html
         """
         timeline: Timeline[DeviceConnectionListRequest, ConnectionHistoryResult, ConnectionEvent] = Timeline(
@@ -82,10 +84,12 @@ class History(Namespace):
     async def provisioning_page(
         self, request: DeviceProvisioningHistoryListRequest
     ) -> DeviceProvisioningHistoryListResult:
-        """Read one page of the provisioning of a device, at most 500 events, oldest first.
+        """Read one page of the provisioning history of a device, at most 500 events, oldest first.
 
-        An identifier that the device no longer has finds nothing.
-        Raises BadRequest, with the short code `REQUEST_FAILED.DeviceNotFound` for a device that the user cannot see.
+        If the page has `has_more_data`, request the next page with `earliest` set to the time of the last event. Events
+        of that time may repeat: `provisioning` drops them.
+        An identifier that the device no longer has finds no events.
+        Raises BadRequest with the short code `REQUEST_FAILED.DeviceNotFound` if the user cannot see the device.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/retrieve-device-provisioning-history.html
         """
         status: int | None
@@ -94,18 +98,18 @@ class History(Namespace):
             reply = await self._reply(PROVISIONING, request)
             status, results = reply.status, reply.value
         except AnswerUnreadable as unreadable:
-            # A list of results in the SDKs, but a single one wherever a body is shown.
+            # The SDKs expect a list of results. All published bodies show a single result.
             status, results = unreadable.status, (_read_single(unreadable),)
-        told = [result.has_more_data for result in results if result.has_more_data is not None]
+        more = [result.has_more_data for result in results if result.has_more_data is not None]
         return DeviceProvisioningHistoryListResult(
-            has_more_data=any(told) if told else status == 202,
+            has_more_data=any(more) if more else status == 202,
             provisioning_history=tuple(chain.from_iterable(result.provisioning_history for result in results)),
         )
 
     def provisioning(self, request: DeviceProvisioningHistoryListRequest) -> AsyncGenerator[ProvisioningHistory]:
-        """Walk the provisioning of a device, oldest first, a page of 500 events ahead of the caller.
+        """Walk the provisioning history of a device, oldest first, and fetch pages of 500 events ahead.
 
-        Raises AnswerUnreadable where more is promised and `earliest` cannot be moved on to it, as `connections` does.
+        Raises AnswerUnreadable if there are more events but no later `earliest`, as `connections` does.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/retrieve-device-provisioning-history.html
         """
         timeline: Timeline[
@@ -120,17 +124,17 @@ class History(Namespace):
         return self._walk_in_time(timeline, request)
 
     async def request_provisioning(self, request: ProvisioningHistoryRequest) -> Accepted:
-        """Ask for the provisioning of up to 100 devices of an account, eSIM profiles included, or of all its devices.
+        """Request the provisioning history of up to 100 devices or of a whole account, including eSIM profiles.
 
-        The result arrives later, on the callback service DeviceProfileService. Raises BadRequest, with the short code
-        `REQUEST_FAILED.AccountNotFound` for an account that does not exist.
+        The result arrives later on DeviceProfileService. Raises BadRequest with the short code
+        `REQUEST_FAILED.AccountNotFound` if the account does not exist.
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/device-prov-history/
         """
         return await self._send(REQUEST_PROVISIONING, request)
 
 
 def _read_single(unreadable: AnswerUnreadable) -> DeviceProvisioningHistoryListResult:
-    """Read one result from an answer that was expected to be a list of them."""
+    """Read a single result from an answer that should have been a list of results."""
     body = unreadable.body or b""
     if not body.lstrip().startswith(b"{"):
         raise unreadable

@@ -1,14 +1,16 @@
-"""Models of devices' history."""
+"""Models of the history of devices."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Final
 
 import attrs
 
-from thingspace_async import _checks
-from thingspace_async._types import DeviceId, ExtendedAttribute, to_device_ids
+from thingspace_async._core import checks
+from thingspace_async._core.checked import Count, checked
+from thingspace_async._core.codec import Model
+from thingspace_async._core.types import DeviceId, ExtendedAttribute, to_device_ids
 from thingspace_async.devices._models import DeviceInTime
 
 __all__ = [
@@ -26,28 +28,28 @@ _MOST_FILTERED: Final = 100
 
 @attrs.frozen(kw_only=True)
 class DeviceConnectionListRequest(DeviceInTime):
-    """Which device's connections to read, and of which time."""
+    """A device and a time span to read connections of."""
 
-    # The request on the platform's page ends five years before it begins, which no record can be between; it is refused
-    # here as any such: .../api-reference/retrieve-device-connection-history.html
+    # The sample request on the platform's page ends five years before it begins. Such a request is refused here:
+    # .../api-reference/retrieve-device-connection-history.html
 
 
 @attrs.frozen(kw_only=True)
-class ConnectionEvent:
-    """The beginning, the end or an interim report of a device's data session."""
+class ConnectionEvent(Model):
+    """The start, the end or an interim report of a device's data session."""
 
     connection_event_attributes: tuple[ExtendedAttribute, ...] = ()
-    """Such as `Event` with `Start` or `Stop`, and `BytesUsed`."""
+    """For example `Event`, with the value `Start` or `Stop`, and `BytesUsed`."""
     extended_attributes: tuple[ExtendedAttribute, ...] = ()
     occurred_at: datetime | None = None
 
     def attribute(self, key: str) -> str | None:
-        """Return the attribute of a name, such as `Event`; None when it is absent or empty."""
+        """Return an attribute such as `Event`, or None if it is absent or empty."""
         return next((found.value for found in self.connection_event_attributes if found.key == key), None)
 
 
 @attrs.frozen(kw_only=True)
-class ConnectionHistoryResult:
+class ConnectionHistoryResult(Model):
     """One page of a device's connections, oldest first."""
 
     connection_history: tuple[ConnectionEvent, ...] = ()
@@ -56,53 +58,52 @@ class ConnectionHistoryResult:
 
 @attrs.frozen(kw_only=True)
 class DeviceProvisioningHistoryListRequest(DeviceInTime):
-    """Which device's provisioning to read, and of which time."""
+    """A device and a time span to read the provisioning history of."""
 
 
 @attrs.frozen(kw_only=True)
-class ProvisioningHistory:
-    """One thing that provisioning did to a device."""
+class ProvisioningHistory(Model):
+    """One provisioning event of a device."""
 
     occurred_at: datetime | None = None
     status: str | None = None
-    """Such as `Success`."""
+    """For example `Success`."""
     event_by: str | None = None
-    """The user who asked for it."""
+    """The user who requested the change."""
     event_type: str | None = None
-    """Such as `Activate`, `Suspend`, `Restore`, `Deactivate` or `Activation Confirmed`."""
+    """For example `Activate`, `Suspend`, `Restore`, `Deactivate` or `Activation Confirmed`."""
     mdn: str | None = None
-    """As it was afterwards; may be empty."""
+    """MDN after the event. May be empty."""
     msisdn: str | None = None
-    """As it was afterwards."""
+    """MSISDN after the event."""
     service_plan: str | None = None
-    """As it was afterwards."""
+    """Plan code after the event."""
     extended_attributes: tuple[ExtendedAttribute, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
-class DeviceProvisioningHistoryListResult:
-    """One page of a device's provisioning, oldest first."""
+class DeviceProvisioningHistoryListResult(Model):
+    """One page of a device's provisioning history, oldest first."""
 
     has_more_data: bool | None = None
     provisioning_history: tuple[ProvisioningHistory, ...] = ()
 
 
-@attrs.frozen(kw_only=True)
-class ProvisioningHistoryRequest:
-    """Whose provisioning to report, and of which time."""
+@attrs.frozen(kw_only=True, field_transformer=checked)
+class ProvisioningHistoryRequest(Model):
+    """Devices of an account and a time span to report the provisioning history of."""
 
-    account_name: str = attrs.field(validator=_checks.text)
-    # None by default, and not (): a list that happens to be empty is refused, where it would mean the whole account.
-    device_filter: tuple[DeviceId, ...] | None = attrs.field(
-        default=None,
-        converter=attrs.converters.optional(to_device_ids),
-        validator=_checks.device_ids(most=_MOST_FILTERED),
+    account_name: str
+    """Account of the devices."""
+    # The default is None instead of (). An empty list would select the whole account, so it is refused.
+    device_filter: Annotated[tuple[DeviceId, ...] | None, Count(most=_MOST_FILTERED)] = attrs.field(
+        default=None, converter=attrs.converters.optional(to_device_ids)
     )
-    """At most 100 devices, by IMEI, ICCID, MDN or EID; without it, all of the account."""
-    earliest: datetime | None = attrs.field(default=None, validator=_checks.zoned)
-    """Needs a time zone."""
-    latest: datetime | None = attrs.field(default=None, validator=_checks.zoned)
-    """Needs a time zone."""
+    """At most 100 devices, by IMEI, ICCID, MDN or EID. Default: all devices of the account."""
+    earliest: datetime | None = None
+    """Start of the span, with a time zone."""
+    latest: datetime | None = None
+    """End of the span, with a time zone."""
 
     def __attrs_post_init__(self) -> None:
-        _checks.in_order(self, "earliest", "latest")
+        checks.in_order(self, "earliest", "latest")

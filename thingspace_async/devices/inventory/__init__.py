@@ -1,9 +1,9 @@
-"""Which devices there are: list them, find one, add and delete them, and what an account writes on them.
+"""Inventory: list, find, add and delete devices, and write custom fields, contacts and cost centers on them.
 
     from thingspace_async import CustomField, DeviceId
     from thingspace_async.devices import AddDevicesRequest, CustomFieldsUpdateRequest
 
-    sim, module = DeviceId.iccid("89141390780800784259"), DeviceId.imei("990013907835573")
+    sim, module = DeviceId.iccid("89141390780800784259"), DeviceId.imei("990013907835578")
     added = await session.devices.add(AddDevicesRequest(state="preactive", devices_to_add=[[module, sim]]))
     assert not added.failed
 
@@ -15,7 +15,7 @@
     device = await session.devices.get(sim)
     assert (device.state, device.custom_fields) == ("preactive", (color,))
 
-What is written on devices is there later; CarrierService tells when.
+Such changes take effect later. Their results arrive on CarrierService.
 """
 
 from thingspace_async.devices.inventory.calls import OPERATIONS, Inventory

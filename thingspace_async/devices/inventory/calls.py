@@ -1,17 +1,18 @@
-"""Calls about devices."""
+"""Calls for the inventory of devices."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from typing import Final, TypeVar
+from typing import Final, TypeVar, Unpack
 
 import attrs
 import orjson
 
-from thingspace_async._codec import Mismatch, load
-from thingspace_async._namespace import Namespace, as_number
-from thingspace_async._operation import Operation, check_request
-from thingspace_async._types import Accepted, DeviceId
+from thingspace_async._core.codec import Mismatch, load
+from thingspace_async._core.namespace import Namespace, as_number
+from thingspace_async._core.operation import Operation, request_of
+from thingspace_async._core.refusals import retyped
+from thingspace_async._core.types import Accepted, DeviceId, Identified, to_device_id
 from thingspace_async.devices.inventory.models import (
     AccountDeviceListRequest,
     AccountDeviceListResult,
@@ -27,15 +28,18 @@ from thingspace_async.devices.inventory.models import (
     DeviceCostCenterRequest,
     DeviceExtendedDiagnosticsRequest,
     DeviceExtendedDiagnosticsResult,
+    DeviceListFilters,
     DeviceMismatchListRequest,
     DeviceMismatchListResult,
     DevicePrlListRequest,
     GlobalDeviceListRequest,
     SentDeleteDevicesResult,
 )
-from thingspace_async.errors import AnswerUnreadable, BadRequest, InvalidRequest, NotFound, retyped
+from thingspace_async.errors import AnswerUnreadable, BadRequest, InvalidRequest, NotFound
 
 __all__ = ["OPERATIONS", "Inventory"]
+
+_ADVICE: Final = "; for an account write account_name='…'"
 
 Result = TypeVar("Result", AddDevicesResult, DeleteDevicesResult)
 
@@ -113,33 +117,35 @@ OPERATIONS: Final = (
 
 
 class Inventory(Namespace):
-    """Which devices there are."""
+    """Inventory: list, find, add and delete devices, and write custom fields, contacts and cost centers on them."""
 
-    async def list_page(self, request: AccountDeviceListRequest) -> AccountDeviceListResult:
-        """Read one page of the devices that match, at most 2,000.
+    async def list_page(
+        self, request: AccountDeviceListRequest | None = None, **filters: Unpack[DeviceListFilters]
+    ) -> AccountDeviceListResult:
+        """Read one page of at most 2,000 devices that match a request, or filters given as keywords.
 
+        If the page has `has_more_data`, request the next page with `largest_device_id_seen` set to the extended
+        attribute `DeviceId` of the last device, as `list` does.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/retrieve-device-information.html
         """
-        reply = await self._reply(LIST, request)
+        reply = await self._reply(LIST, request_of(LIST, request, filters, _ADVICE))
         if reply.value.has_more_data is None:
-            # The platform says it twice, in the body and as status 202 (same page).
+            # The platform reports more pages in the body and as status 202 (same page).
             return attrs.evolve(reply.value, has_more_data=reply.status == 202)
         return reply.value
 
     def list(
-        self, request: AccountDeviceListRequest | None = None, *, account_name: str | None = None
+        self, request: AccountDeviceListRequest | None = None, **filters: Unpack[DeviceListFilters]
     ) -> AsyncGenerator[Device]:
-        """Walk all devices that match, sorted by the platform's own number, a page ahead of the caller.
+        """Walk all matching devices, sorted by the platform's own number, and fetch one page ahead.
 
-        Without an account name, of every account that the user may see; `account_name` goes before the request's.
-        The page size is `max_number_of_devices`, at most 2,000; the walk begins behind `largest_device_id_seen`.
-        Raises AnswerUnreadable where the platform promises more devices and does not say how to get them.
+        Pass the filters as keywords, such as `account_name` and `current_state`, or as a request. Without an account
+        name, the walk returns the devices of all accounts that the user may see.
+        `max_number_of_devices` sets the page size, at most 2,000. The walk starts after `largest_device_id_seen`.
+        Raises AnswerUnreadable if there are more devices but the answer does not say how to request them.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/retrieve-device-information.html
         """
-        wanted = AccountDeviceListRequest() if request is None else request
-        check_request(LIST, wanted, "; for an account write account_name='…'")
-        if account_name is not None:
-            wanted = attrs.evolve(wanted, account_name=account_name)
+        wanted = request_of(LIST, request, filters, _ADVICE)
         start = wanted.largest_device_id_seen or 0
         return self._walk(
             LIST,
@@ -150,14 +156,15 @@ class Inventory(Namespace):
             items=lambda page: page.devices,
         )
 
-    async def get(self, identifier: DeviceId, *, account_name: str | None = None) -> Device:
-        """Read one device.
+    async def get(self, device: DeviceId | Identified, *, account_name: str | None = None) -> Device:
+        """Read one device by an identifier, or read a Device again.
 
-        Raises NotFound for a device that the user cannot see.
+        Raises NotFound if the user cannot see the device.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/retrieve-device-information.html
         """
-        if not isinstance(identifier, DeviceId):  # None would ask for any device, and get somebody's.
-            raise InvalidRequest(f"devices.get: give DeviceId.imei('…') or another DeviceId, not {_kind(identifier)}")
+        identifier = to_device_id(device)
+        if not isinstance(identifier, DeviceId):  # With None the platform would return an arbitrary device.
+            raise InvalidRequest(f"devices.get: pass a DeviceId such as DeviceId.imei('…'), not {_kind(device)}")
         asked = AccountDeviceListRequest(account_name=account_name, device_id=identifier)
         try:
             page = await self.list_page(asked)
@@ -170,12 +177,12 @@ class Inventory(Namespace):
             return page.devices[0]
         if page.devices:
             raise AnswerUnreadable(
-                f"{len(page.devices)} devices for one identifier; walk them with list()",
+                f"the platform returned {len(page.devices)} devices for one identifier: use devices.list to read them",
                 operation=LIST.name,
                 path="devices",
             )
         raise NotFound(
-            f"no device with {identifier.kind} {identifier.id}: the platform answered with an empty list",
+            f"no device with {identifier.kind} {identifier.id}: the platform returned an empty list",
             operation=LIST.name,
             status=200,
         )
@@ -183,9 +190,9 @@ class Inventory(Namespace):
     async def add(self, request: AddDevicesRequest) -> AddDevicesOutcome:
         """Add devices to an account without a line of service.
 
-        The platform's page allows 200 devices a request, which is left for the platform to refuse. They have to be in
-        Verizon's device database. Not needed before an activation, which can add them by itself. Those that were not
-        added are in the answer, and no error is raised for them.
+        The devices must be in Verizon's device database. The platform's page allows 200 devices per request; the client
+        does not check this. Activations do not need this call, because they can add devices too.
+        Devices that could not be added raise no error: read `failed` of the outcome.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/add-devices.html
         """
         results = await self._send(ADD, request)
@@ -195,8 +202,8 @@ class Inventory(Namespace):
     async def delete(self, request: DeleteDevicesRequest) -> DeleteDevicesOutcome:
         """Delete up to 100 deactivated devices with all their history, so that SIM and hardware can be used again.
 
-        Those that were not deleted, such as one that is not deactivated, are in the answer, and no error is raised for
-        them. Read the history that you still need before: the platform keeps none.
+        Read the history that you still need first: the platform keeps none. Devices that could not be deleted, for
+        example because they are not deactivated, raise no error: read `failed` of the outcome.
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Delete_Devices/
         """
         sent = await self._send(DELETE, request)
@@ -206,54 +213,54 @@ class Inventory(Namespace):
     async def mismatched(self, request: DeviceMismatchListRequest) -> DeviceMismatchListResult:
         """Find 4G devices whose SIM was activated in other hardware than Verizon's device database expects.
 
-        The platform's page allows a span of three months. A SIM that was in several devices is reported for each.
+        The platform's page allows a span of three months. A SIM that was in several devices has a record for each.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/find-mismatched-hardware.html
         """
         return await self._send(MISMATCHED, request)
 
     async def prl_versions(self, request: DevicePrlListRequest) -> Accepted:
-        """Ask for the versions of the Preferred Roaming Lists of up to 10,000 devices; 4G devices have none.
+        """Request the versions of the Preferred Roaming Lists of up to 10,000 devices; 4G devices have none.
 
-        Each device's result arrives later on DevicePRLInformation, for which a listener has to be registered.
+        Each device's result arrives later on DevicePRLInformation. Register a callback listener for it first.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/retrieve-device-prl-information.html
         """
         return await self._send(PRL_VERSIONS, request)
 
     async def extended_diagnostics(self, request: DeviceExtendedDiagnosticsRequest) -> DeviceExtendedDiagnosticsResult:
-        """Read what the platform knows of one device's connection, provisioning, billing and place.
+        """Read the platform's data on one device's connection, provisioning, billing and location.
 
-        Raises BadRequest with the short code `REQUEST_FAILED.DeviceNotFound` for a device that the user cannot see.
+        Raises BadRequest with the short code `REQUEST_FAILED.DeviceNotFound` if the user cannot see the device.
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Get_Device_Extended_Diagnostic_Information/
         """
         return await self._send(EXTENDED_DIAGNOSTICS, request)
 
     async def request_global_list(self, request: GlobalDeviceListRequest) -> Accepted:
-        """Ask for the devices of an account with the profiles of their eUICCs, of all carriers.
+        """Request a list of an account's devices of all carriers, with the profiles of their eUICCs.
 
-        The list arrives later on DeviceProfileService, for which a listener has to be registered; `list` answers at
-        once and knows no profiles.
+        The list arrives later on DeviceProfileService. Register a callback listener for it first. `list` returns
+        devices at once, but without profiles.
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/get-device-list/
         """
         return await self._send(REQUEST_GLOBAL_LIST, request)
 
     async def update_custom_fields(self, request: CustomFieldsUpdateRequest) -> Accepted:
-        """Write custom fields on up to 10,000 devices, or on all of an account that match.
+        """Write custom fields on up to 10,000 devices, or on all matching devices of an account.
 
-        A value has 50 characters at most. Each device's result arrives later on CarrierService.
+        A value may have 50 characters. Each device's result arrives later on CarrierService.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/change-device-custom-fields.html
         """
         return await self._send(UPDATE_CUSTOM_FIELDS, request)
 
     async def update_contact_information(self, request: ContactInfoUpdateRequest) -> Accepted:
-        """Replace name and address of those who use up to 10,000 devices.
+        """Replace the name and address of the person who uses the devices, for up to 10,000 devices.
 
-        Each device's result arrives later on CarrierService. With 5G Business Internet, the new address is checked.
+        Each device's result arrives later on CarrierService. For 5G Business Internet, the platform checks the address.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/change-device-contact-information.html
         """
         return await self._send(UPDATE_CONTACT_INFORMATION, request)
 
     async def update_cost_center(self, request: DeviceCostCenterRequest) -> Accepted:
-        """Change or remove the cost center code of up to 10,000 devices, or of all of an account that match.
+        """Change or remove the cost center code of up to 10,000 devices, or of all matching devices of an account.
 
         Each device's result arrives later on CarrierService.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/change-device-cost-center.html
@@ -262,12 +269,12 @@ class Inventory(Namespace):
 
 
 def _apart(results: Sequence[Result]) -> tuple[tuple[Result, ...], tuple[Result, ...]]:
-    """Separate what succeeded from all the rest."""
+    """Separate the results that succeeded from all others."""
     return tuple(one for one in results if one.succeeded), tuple(one for one in results if not one.succeeded)
 
 
 def _deletion(place: int, sent: SentDeleteDevicesResult) -> DeleteDevicesResult:
-    """Read what became of a device; the documents have a list of identifiers, and also one by itself."""
+    """Read the result of one device. The documents show a list of identifiers, and also a single identifier."""
     listed = [sent.device_ids] if isinstance(sent.device_ids, dict) else sent.device_ids
     try:
         device_ids = () if listed is None else load(orjson.dumps(listed), tuple[DeviceId, ...])
@@ -283,24 +290,24 @@ def _kind(value: object) -> str:
 
 
 def _last_number(page: AccountDeviceListResult) -> int:
-    """Return the platform's number of a page's last device, behind which the next page begins.
+    """Return the platform's number of a page's last device. The next page starts after it.
 
-    It stands among the extended attributes, which the reference page promises only for single devices, so that its
-    absence has to be expected (protocol.md 4.3).
+    The number is an extended attribute. The reference page promises extended attributes for single devices only, so the
+    number may be missing (PROTOCOL.md 4.3).
     """
     if not page.devices:
-        raise _no_way_on("the page is empty", "devices")
+        raise _no_next_page("the page is empty", "devices")
     number = as_number(page.devices[-1].extended_attribute("DeviceId"))
     if number is None:
         last = len(page.devices) - 1
-        raise _no_way_on("its attribute DeviceId is missing or no number", f"devices[{last}].extendedAttributes")
+        raise _no_next_page("its attribute DeviceId is missing or not a number", f"devices[{last}].extendedAttributes")
     return number
 
 
-def _no_way_on(reason: str, path: str) -> AnswerUnreadable:
+def _no_next_page(reason: str, path: str) -> AnswerUnreadable:
     return AnswerUnreadable(
-        f"more devices are promised, but {reason}, so the following page cannot be asked for: "
-        "narrow the filter until one page holds all, or ask list_page for spans of `earliest` and `latest`",
+        f"there are more devices, but {reason}, so the next page cannot be requested: "
+        "narrow the filter until one page holds all, or call list_page for spans of `earliest` and `latest`",
         operation=LIST.name,
         path=path,
     )

@@ -1,23 +1,26 @@
-"""Models of devices."""
+"""Models of the inventory of devices."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import attrs
 
-from thingspace_async import _checks
-from thingspace_async._models import PlaceOfUse
-from thingspace_async._types import (
+from thingspace_async._core import checks
+from thingspace_async._core.checked import Count, Range, checked
+from thingspace_async._core.codec import Model
+from thingspace_async._core.models import PlaceOfUse
+from thingspace_async._core.types import (
     CustomField,
     DeviceId,
     DeviceIds,
     ExtendedAttribute,
+    Identified,
     OpenEnum,
-    identifier_of,
     to_custom_fields,
+    to_device_id,
     to_device_ids,
     to_devices,
 )
@@ -43,6 +46,7 @@ __all__ = [
     "DeviceExtendedDiagnosticsRequest",
     "DeviceExtendedDiagnosticsResult",
     "DeviceIdSearch",
+    "DeviceListFilters",
     "DeviceMismatchListRequest",
     "DeviceMismatchListResult",
     "DevicePrlListRequest",
@@ -58,59 +62,78 @@ def _attribute_of(attributes: Iterable[ExtendedAttribute], key: str) -> str | No
     return next((found.value for found in attributes if found.key == key), None)
 
 
-@attrs.frozen(kw_only=True)
-class DeviceIdSearch:
-    """A part of an identifier to look for. Raises InvalidRequest when none is given."""
+@attrs.frozen(kw_only=True, field_transformer=checked)
+class DeviceIdSearch(Model):
+    """Part of an identifier to search for. Raises InvalidRequest without a part."""
 
-    kind: str = attrs.field(validator=_checks.text)
-    """The kind of identifier that is searched, as in DeviceId."""
-    contains: str | None = attrs.field(default=None, validator=_checks.text)
-    startswith: str | None = attrs.field(default=None, validator=_checks.text)
-    endswith: str | None = attrs.field(default=None, validator=_checks.text)
+    kind: str
+    """Kind of the identifier, as in DeviceId."""
+    contains: str | None = None
+    """String anywhere in the identifier."""
+    startswith: str | None = None
+    """String at its start."""
+    endswith: str | None = None
+    """String at its end."""
 
     def __attrs_post_init__(self) -> None:
         if self.contains is None and self.startswith is None and self.endswith is None:
             raise InvalidRequest("DeviceIdSearch: give contains, startswith or endswith")
 
 
-@attrs.frozen(kw_only=True)
-class AccountDeviceListFilter:
-    """Parts of identifiers; a device has to match all of them."""
+@attrs.frozen(kw_only=True, field_transformer=checked)
+class AccountDeviceListFilter(Model):
+    """Parts of identifiers to search for."""
 
-    device_identifier_filters: tuple[DeviceIdSearch, ...] = attrs.field(
-        validator=_checks.instances(DeviceIdSearch, least=1)
-    )
+    device_identifier_filters: tuple[DeviceIdSearch, ...]
+    """A device must match all of them."""
 
 
-@attrs.frozen(kw_only=True)
-class AccountDeviceListRequest:
-    """Which devices to list: those that match everything given, or all that the user may see."""
+@attrs.frozen(kw_only=True, field_transformer=checked)
+class AccountDeviceListRequest(Model):
+    """Filters for devices. A device must match all of them. Without filters, all devices that the user may see."""
 
-    account_name: str | None = attrs.field(default=None, validator=_checks.text)
-    device_id: DeviceId | None = attrs.field(default=None, validator=_checks.device_id)
-    """One device; the other filters are then ignored by the platform."""
-    filter: AccountDeviceListFilter | None = attrs.field(
-        default=None, validator=_checks.instance(AccountDeviceListFilter)
-    )
-    current_state: str | None = attrs.field(default=None, validator=_checks.text)
+    account_name: str | None = None
+    """Account of the devices. Default: all accounts that the user may see."""
+    device_id: DeviceId | None = attrs.field(default=None, converter=attrs.converters.optional(to_device_id))
+    """One device. The platform then ignores all other filters."""
+    filter: AccountDeviceListFilter | None = None
+    """Parts of identifiers to search for."""
+    current_state: str | None = None
     """`active`, `suspend`, `deactive`, `preactive`, or a custom state of the account."""
-    custom_fields: tuple[CustomField, ...] = attrs.field(
-        default=(), converter=to_custom_fields, validator=_checks.custom_fields
-    )
-    earliest: datetime | None = attrs.field(default=None, validator=_checks.zoned)
-    """Added to the account not before; needs a time zone."""
-    latest: datetime | None = attrs.field(default=None, validator=_checks.zoned)
-    """Added to the account not after; needs a time zone."""
-    group_name: str | None = attrs.field(default=None, validator=_checks.text)
-    service_plan: str | None = attrs.field(default=None, validator=_checks.text)
-    max_number_of_devices: int | None = attrs.field(default=None, validator=_checks.whole(least=1))
-    """Devices in one page; the platform sends at most 2,000."""
-    largest_device_id_seen: int | None = attrs.field(default=None, validator=_checks.whole(least=0))
-    """Start behind this number; pages are sorted by it when it is given, by the date of adding when it is not."""
+    custom_fields: tuple[CustomField, ...] = attrs.field(default=(), converter=to_custom_fields)
+    """Select devices that have all of these values."""
+    earliest: datetime | None = None
+    """Select devices that were added to the account at or after this time, with a time zone."""
+    latest: datetime | None = None
+    """Select devices that were added to the account at or before this time, with a time zone."""
+    group_name: str | None = None
+    """Select devices of this group."""
+    service_plan: str | None = None
+    """Select devices with this plan code."""
+    max_number_of_devices: Annotated[int | None, Range(least=1)] = None
+    """Devices per page. The platform sends at most 2,000."""
+    largest_device_id_seen: Annotated[int | None, Range(least=0)] = None
+    """Start after the device with this number, and sort by number. Default: sort by the date of adding."""
+
+
+class DeviceListFilters(TypedDict, total=False):
+    """Filters of `devices.list` as keywords, with the meaning that they have in AccountDeviceListRequest."""
+
+    account_name: str | None
+    device_id: DeviceId | Identified | None
+    filter: AccountDeviceListFilter | None
+    current_state: str | None
+    custom_fields: Iterable[CustomField]
+    earliest: datetime | None
+    latest: datetime | None
+    group_name: str | None
+    service_plan: str | None
+    max_number_of_devices: int | None
+    largest_device_id_seen: int | None
 
 
 @attrs.frozen(kw_only=True)
-class CarrierInformation:
+class CarrierInformation(Model):
     """A device's service with one carrier."""
 
     carrier_name: str | None = None
@@ -119,15 +142,15 @@ class CarrierInformation:
 
 
 @attrs.frozen(kw_only=True)
-class Device:
-    """A device as the platform knows it; one that was never activated lacks many fields."""
+class Device(Model, Identified):
+    """A device in the platform's inventory. Many fields are missing until its first activation."""
 
     account_name: str | None = None
     billing_cycle_end_date: datetime | None = None
     carrier_informations: tuple[CarrierInformation, ...] = ()
     connected: bool | None = None
     created_at: datetime | None = None
-    """When it was added to the account."""
+    """When the device was added to the account."""
     custom_fields: tuple[CustomField, ...] = ()
     device_ids: tuple[DeviceId, ...] = ()
     extended_attributes: tuple[ExtendedAttribute, ...] = ()
@@ -139,58 +162,65 @@ class Device:
 
     @property
     def state(self) -> str | None:
-        """The state with its first carrier, such as `active`, `suspend`, `deactive` or `pending activation`."""
+        """State with the device's first carrier, such as `active`, `suspend`, `deactive` or `pending activation`."""
         return self.carrier_informations[0].state if self.carrier_informations else None
 
-    def identifier(self, kind: str) -> str | None:
-        """Return the identifier of a kind (`imei`, `iccid`, `mdn`, …), whatever the case of its letters."""
-        return identifier_of(self.device_ids, kind)
+    @property
+    def service_plan(self) -> str | None:
+        """Plan code with the device's first carrier."""
+        return self.carrier_informations[0].service_plan if self.carrier_informations else None
 
     def extended_attribute(self, key: str) -> str | None:
-        """Return the extended attribute of a name; None when it is absent or empty."""
+        """Return an extended attribute, or None if it is absent or empty."""
         return _attribute_of(self.extended_attributes, key)
 
 
 @attrs.frozen(kw_only=True)
-class AccountDeviceListResult:
+class AccountDeviceListResult(Model):
     """One page of devices."""
 
     devices: tuple[Device, ...]
     has_more_data: bool | None = None
 
+    @classmethod
+    def _mend(cls, data: dict[str, Any]) -> bool:
+        # A missing list without `hasMoreData` stays an error: it must not look like an empty fleet.
+        odd = data.get("devices") is None and data.get("hasMoreData") is False
+        if odd:
+            data["devices"] = []
+        return odd
+
 
 # Adding and deleting
 
 
-@attrs.frozen(kw_only=True)
-class AddDevicesRequest:
+@attrs.frozen(kw_only=True, field_transformer=checked)
+class AddDevicesRequest(Model):
     """Devices to add to an account without a line of service."""
 
-    state: str = attrs.field(validator=_checks.text)
-    """`preactive`, which they are then in."""
-    devices_to_add: tuple[DeviceIds, ...] = attrs.field(converter=to_devices, validator=_checks.devices())
-    """A 4G device with its IMEI and ICCID, in that order."""
-    account_name: str | None = attrs.field(default=None, validator=_checks.text)
-    """May be left out by a user who has one account only."""
-    custom_fields: tuple[CustomField, ...] = attrs.field(
-        default=(), converter=to_custom_fields, validator=_checks.custom_fields
-    )
-    """What to write on each of them."""
-    group_name: str | None = attrs.field(default=None, validator=_checks.text)
-    """The group to put them into; without it, the account's default one."""
-    sku_number: str | None = attrs.field(default=None, validator=_checks.text)
-    """The Stock Keeping Unit of 4G devices, which are then named by their ICCID alone."""
-    smsr_oid: str | None = attrs.field(default=None, validator=_checks.text)
-    """The object identifier of the subscription manager; needed for devices with an eUICC."""
+    state: str
+    """State of the added devices: `preactive`."""
+    devices_to_add: tuple[DeviceIds, ...] = attrs.field(converter=to_devices)
+    """A 4G device needs its IMEI and its ICCID, in that order."""
+    account_name: str | None = None
+    """Required for users with several accounts."""
+    custom_fields: tuple[CustomField, ...] = attrs.field(default=(), converter=to_custom_fields)
+    """Values to write on all devices."""
+    group_name: str | None = None
+    """Group to put the devices into. Default: the account's default group."""
+    sku_number: str | None = None
+    """Stock Keeping Unit of 4G devices. With it, give only the ICCID of each device."""
+    smsr_oid: str | None = None
+    """Object identifier of the subscription manager. Required for devices with an eUICC."""
 
 
 @attrs.frozen(kw_only=True)
-class AddDevicesResult:
-    """What became of one device that was to be added."""
+class AddDevicesResult(Model):
+    """Result for one device of `devices.add`."""
 
     device_ids: tuple[DeviceId, ...] = ()
     response: str | None = None
-    """`Success`, or why not."""
+    """`Success`, or the reason of the failure."""
 
     @property
     def succeeded(self) -> bool:
@@ -199,41 +229,43 @@ class AddDevicesResult:
 
 
 @attrs.frozen(kw_only=True)
-class AddDevicesOutcome:
-    """What became of the devices that were to be added."""
+class AddDevicesOutcome(Model):
+    """Results of `devices.add`."""
 
     succeeded: tuple[AddDevicesResult, ...]
     failed: tuple[AddDevicesResult, ...]
-    """Every other, also one of which the platform says nothing."""
+    """All other results, including those without a response."""
+
+
+@attrs.frozen(kw_only=True, field_transformer=checked)
+class DeleteDevicesRequest(Model):
+    """Devices to delete."""
+
+    devices_to_delete: Annotated[tuple[DeviceIds, ...], Count(most=100)] = attrs.field(converter=to_devices)
+    """At most 100 devices. One identifier of each is enough."""
+    account_name: str | None = None
+    """Account of the devices."""
 
 
 @attrs.frozen(kw_only=True)
-class DeleteDevicesRequest:
-    """Devices to delete; one identifier of each is enough."""
-
-    devices_to_delete: tuple[DeviceIds, ...] = attrs.field(converter=to_devices, validator=_checks.devices(most=100))
-    account_name: str | None = attrs.field(default=None, validator=_checks.text)
-
-
-@attrs.frozen(kw_only=True)
-class SentDeleteDevicesResult:
-    """A DeleteDevicesResult as it travels."""
+class SentDeleteDevicesResult(Model):
+    """A DeleteDevicesResult as the platform sends it."""
 
     device_ids: Any = None
-    """A list of identifiers, or one by itself: the documents have both."""
+    """A list of identifiers, or a single identifier: the documents have both."""
     status: str | None = None
     message: str | None = None
 
 
 @attrs.frozen(kw_only=True)
-class DeleteDevicesResult:
-    """What became of one device that was to be deleted."""
+class DeleteDevicesResult(Model):
+    """Result for one device of `devices.delete`."""
 
     device_ids: tuple[DeviceId, ...] = ()
     status: str | None = None
     """`Success` or `Failed`."""
     message: str | None = None
-    """Why it failed."""
+    """Reason of a failure."""
 
     @property
     def succeeded(self) -> bool:
@@ -242,12 +274,12 @@ class DeleteDevicesResult:
 
 
 @attrs.frozen(kw_only=True)
-class DeleteDevicesOutcome:
-    """What became of the devices that were to be deleted."""
+class DeleteDevicesOutcome(Model):
+    """Results of `devices.delete`."""
 
     succeeded: tuple[DeleteDevicesResult, ...]
     failed: tuple[DeleteDevicesResult, ...]
-    """Every other, also one of which the platform says nothing."""
+    """All other results, including those without a status."""
 
 
 def _is_success(text: str | None) -> bool:
@@ -257,38 +289,39 @@ def _is_success(text: str | None) -> bool:
 # Other ways to ask for devices
 
 
-@attrs.frozen(kw_only=True)
-class DateFilter:
-    """A span of time. Raises InvalidRequest when it ends before it begins."""
+@attrs.frozen(kw_only=True, field_transformer=checked)
+class DateFilter(Model):
+    """A time span. Raises InvalidRequest if it ends before it starts."""
 
-    earliest: datetime = attrs.field(validator=_checks.zoned)
-    latest: datetime = attrs.field(validator=_checks.zoned)
-
-    def __attrs_post_init__(self) -> None:
-        _checks.in_order(self, "earliest", "latest")
-
-
-@attrs.frozen(kw_only=True)
-class DeviceMismatchListRequest:
-    """Where to look for SIMs in unexpected hardware: in an account, in a group, or among certain devices."""
-
-    filter: DateFilter = attrs.field(validator=_checks.instance(DateFilter))
-    """When the SIMs were activated."""
-    devices: tuple[DeviceIds, ...] | None = attrs.field(
-        default=None, converter=attrs.converters.optional(to_devices), validator=_checks.devices()
-    )
-    """By ICCID or MDN."""
-    account_name: str | None = attrs.field(default=None, validator=_checks.text)
-    group_name: str | None = attrs.field(default=None, validator=_checks.text)
-    """Only devices of this group; not together with `devices`."""
+    earliest: datetime
+    """Start of the span, with a time zone."""
+    latest: datetime
+    """End of the span, with a time zone."""
 
     def __attrs_post_init__(self) -> None:
-        _checks.exclusive(self, "devices", "group_name")
+        checks.in_order(self, "earliest", "latest")
+
+
+@attrs.frozen(kw_only=True, field_transformer=checked)
+class DeviceMismatchListRequest(Model):
+    """Where to search for SIMs in unexpected hardware: in an account, in a group, or among `devices`."""
+
+    filter: DateFilter
+    """Time span in which the SIMs were activated."""
+    devices: tuple[DeviceIds, ...] | None = attrs.field(default=None, converter=attrs.converters.optional(to_devices))
+    """Devices by ICCID or MDN."""
+    account_name: str | None = None
+    """Account of the devices."""
+    group_name: str | None = None
+    """Select devices of this group. Not allowed with `devices`."""
+
+    def __attrs_post_init__(self) -> None:
+        checks.exclusive(self, "devices", "group_name")
 
 
 @attrs.frozen(kw_only=True)
-class MismatchedDevice:
-    """A SIM that was activated with other hardware than expected."""
+class MismatchedDevice(Model):
+    """A SIM that was activated in unexpected hardware."""
 
     account_name: str | None = None
     mdn: str | None = None
@@ -296,74 +329,75 @@ class MismatchedDevice:
     """When the SIM was last activated."""
     iccid: str | None = None
     pre_imei: str | None = None
-    """The hardware before `sim_ota_date`."""
+    """Hardware before `sim_ota_date`."""
     post_imei: str | None = None
-    """The hardware since `sim_ota_date`."""
+    """Hardware since `sim_ota_date`."""
     sim_ota_date: datetime | None = None
     """When the SIM was activated over the air in the other hardware."""
 
 
 @attrs.frozen(kw_only=True)
-class DeviceMismatchListResult:
-    """The SIMs that were activated with other hardware than expected, each unexpected pair by itself."""
+class DeviceMismatchListResult(Model):
+    """SIMs that were activated in unexpected hardware, one record for each pair."""
 
     devices: tuple[MismatchedDevice, ...]
 
 
-@attrs.frozen(kw_only=True)
-class DevicePrlListRequest:
-    """Devices whose Preferred Roaming List is asked for: `device_ids`, or those that match the rest; never both."""
+@attrs.frozen(kw_only=True, field_transformer=checked)
+class DevicePrlListRequest(Model):
+    """Devices to report on: either `device_ids`, or the filters (`account_name` may accompany both)."""
 
-    device_ids: tuple[DeviceId, ...] | None = attrs.field(
-        default=None, converter=attrs.converters.optional(to_device_ids), validator=_checks.device_ids(most=10_000)
+    device_ids: Annotated[tuple[DeviceId, ...] | None, Count(most=10000)] = attrs.field(
+        default=None, converter=attrs.converters.optional(to_device_ids)
     )
-    """One identifier for each device."""
-    account_name: str | None = attrs.field(default=None, validator=_checks.text)
-    """Alone, it means all devices of the account."""
+    """At most 10,000 devices, one identifier each."""
+    account_name: str | None = None
+    """Selects all devices of the account if given alone."""
     custom_fields: tuple[CustomField, ...] | None = attrs.field(
-        default=None, converter=attrs.converters.optional(to_custom_fields), validator=_checks.custom_fields
+        default=None, converter=attrs.converters.optional(to_custom_fields)
     )
-    """Only devices with all of these; not together with `device_ids`."""
-    group_name: str | None = attrs.field(default=None, validator=_checks.text)
-    """Only devices of this group; not together with `device_ids`."""
-    service_plan: str | None = attrs.field(default=None, validator=_checks.text)
-    """Only devices with the plan of this code; not together with `device_ids`."""
+    """Select devices that have all of these values. Not allowed with `device_ids`."""
+    group_name: str | None = None
+    """Select devices of this group. Not allowed with `device_ids`."""
+    service_plan: str | None = None
+    """Select devices with this plan code. Not allowed with `device_ids`."""
 
     def __attrs_post_init__(self) -> None:
-        _checks.any_of(self, "device_ids", "account_name", "group_name", "service_plan", "custom_fields")
-        _checks.exclusive(self, "device_ids", "group_name", "service_plan", "custom_fields")
+        checks.any_of(self, "device_ids", "account_name", "group_name", "service_plan", "custom_fields")
+        checks.exclusive(self, "device_ids", "group_name", "service_plan", "custom_fields")
 
 
-@attrs.frozen(kw_only=True)
-class DeviceExtendedDiagnosticsRequest:
+@attrs.frozen(kw_only=True, field_transformer=checked)
+class DeviceExtendedDiagnosticsRequest(Model):
     """A device to diagnose."""
 
-    account_name: str = attrs.field(validator=_checks.text)
-    device_list: tuple[DeviceId, ...] = attrs.field(converter=to_device_ids, validator=_checks.device_ids())
-    """One device, for which the platform has a list."""
+    account_name: str
+    """Account of the device."""
+    device_list: tuple[DeviceId, ...] = attrs.field(converter=to_device_ids)
+    """One device, although the platform takes a list."""
 
 
 @attrs.frozen(kw_only=True)
-class DiagnosticsCategory:
-    """What is known of a device in one respect."""
+class DiagnosticsCategory(Model):
+    """One category of data on a device."""
 
     category_name: str | None = None
     extended_attributes: tuple[ExtendedAttribute, ...] = ()
 
     def extended_attribute(self, key: str) -> str | None:
-        """Return the extended attribute of a name; None when it is absent or empty."""
+        """Return an extended attribute, or None if it is absent or empty."""
         return _attribute_of(self.extended_attributes, key)
 
 
 @attrs.frozen(kw_only=True)
-class DeviceExtendedDiagnosticsResult:
-    """What is known of a device's connection, provisioning, billing and place."""
+class DeviceExtendedDiagnosticsResult(Model):
+    """Data on a device's connection, provisioning, billing and location."""
 
     categories: tuple[DiagnosticsCategory, ...]
 
 
 class ProvisioningStatusFilter(OpenEnum):
-    """How far the provisioning of a device has come."""
+    """Provisioning status of a device."""
 
     UNKNOWN = "UNKNOWN"
     DEACTIVATED = "DEACTIVATED"
@@ -394,58 +428,54 @@ class ProfileStatusFilter(OpenEnum):
     DELETE = "DELETE"
 
 
-@attrs.frozen(kw_only=True)
-class GlobalDeviceListRequest:
-    """Which devices to list with the profiles of their eUICCs; those that match everything given."""
+@attrs.frozen(kw_only=True, field_transformer=checked)
+class GlobalDeviceListRequest(Model):
+    """Filters for devices with eUICC profiles. A device must match all of them."""
 
     # Required in one of the two descriptions of this call (device_actions), optional in the other (global_reporting).
-    account_name: str | None = attrs.field(default=None, validator=_checks.text)
-    """The platform's page has it as required."""
-    provisioning_status_filter: ProvisioningStatusFilter | None = attrs.field(
-        default=None, validator=_checks.instance(ProvisioningStatusFilter)
-    )
-    profile_status_filter: ProfileStatusFilter | None = attrs.field(
-        default=None, validator=_checks.instance(ProfileStatusFilter)
-    )
-    carrier_name_filter: str | None = attrs.field(default=None, validator=_checks.text)
-    """Such as `Verizon Wireless`."""
+    account_name: str | None = None
+    """Account of the devices. The platform's page requires it."""
+    provisioning_status_filter: ProvisioningStatusFilter | None = None
+    """Select devices with this provisioning status."""
+    profile_status_filter: ProfileStatusFilter | None = None
+    """Select devices that have a profile with this status."""
+    carrier_name_filter: str | None = None
+    """Select devices of this carrier, such as `Verizon Wireless`."""
     device_filter: tuple[DeviceId, ...] | None = attrs.field(
-        default=None, converter=attrs.converters.optional(to_device_ids), validator=_checks.device_ids()
+        default=None, converter=attrs.converters.optional(to_device_ids)
     )
-    """By IMEI, ICCID, MDN or EID; one of the platform's documents allows 50."""
+    """Devices by IMEI, ICCID, MDN or EID. One of the platform's documents allows 50."""
 
 
-# What an account writes on its devices
+# Changing the data that an account keeps about its devices
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=checked)
 class CustomFieldsUpdateRequest(ServedDevices):
-    """Custom fields to write on `devices`, or on those that match the rest; never both."""
+    """Custom fields for devices: either `devices`, or the filters (`account_name` may accompany both)."""
 
-    custom_fields_to_update: tuple[CustomField, ...] = attrs.field(
-        default=(), converter=to_custom_fields, validator=_checks.custom_fields
-    )
-    """What to write; the fields that are not named stay as they are."""
+    custom_fields_to_update: tuple[CustomField, ...] = attrs.field(default=(), converter=to_custom_fields)
+    """Values to write. All other custom fields keep their values."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=checked)
 class ContactInfoUpdateRequest(ChosenDevices):
-    """Who uses `devices`, or all of an account, and where."""
+    """Contact information for `devices`, or for all devices of an account."""
 
-    primary_place_of_use: PlaceOfUse = attrs.field(validator=_checks.instance(PlaceOfUse))
-    """Replaces the one before whole: what is left out is then empty."""
+    primary_place_of_use: PlaceOfUse
+    """Who uses the devices, and where. It replaces all present values: fields that are left out become empty."""
 
     def __attrs_post_init__(self) -> None:
-        _checks.any_of(self, "devices", "account_name")
+        checks.any_of(self, "devices", "account_name")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=checked)
 class DeviceCostCenterRequest(ServedDevices):
-    """The cost center of `devices`, or of those that match the rest; never both."""
+    """A cost center for devices: either `devices`, or the filters (`account_name` may accompany both)."""
 
-    cost_center: str | None = attrs.field(default=None, validator=_checks.text)
-    """The new code."""
-    primary_place_of_use: PlaceOfUse | None = attrs.field(default=None, validator=_checks.instance(PlaceOfUse))
-    """Who uses the devices, and where; replaces the one before whole."""
-    remove_cost_center: bool | None = attrs.field(default=None, validator=_checks.flag)
-    """Take the code off instead."""
+    cost_center: str | None = None
+    """New code of the cost center."""
+    primary_place_of_use: PlaceOfUse | None = None
+    """Who uses the devices, and where. It replaces all present values."""
+    remove_cost_center: bool | None = None
+    """Whether to remove the code instead."""

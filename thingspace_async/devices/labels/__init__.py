@@ -1,4 +1,4 @@
-"""Usage segmentation labels: whose usage it is that a device makes.
+"""Usage segmentation labels, which split the usage of devices into parts.
 
     from thingspace_async import DeviceId
     from thingspace_async.devices import AccountLabels, AssociateLabelRequest, DeviceLabel
@@ -10,7 +10,7 @@
     cloud.clock.advance(60)
     await session.devices.labels.remove(cloud.account_name, (radio,))
 
-They are put on and taken off later; CarrierService tells when.
+Both changes take effect later. Their results arrive on CarrierService.
 """
 
 from thingspace_async.devices.labels.calls import OPERATIONS, Labels

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Annotated, Final
 
 import attrs
 
-from thingspace_async import _checks
-from thingspace_async._codec import wire
-from thingspace_async._types import DeviceIds, as_tuple, to_devices
+from thingspace_async._core.checked import Count, checked
+from thingspace_async._core.codec import Model, named_on_wire
+from thingspace_async._core.types import DeviceIds, as_tuple, to_devices
 
 __all__ = ["AccountLabels", "AssociateLabelRequest", "DeviceLabel", "LabelList"]
 
 _MOST: Final = 50
 
 
-@attrs.frozen(kw_only=True)
-class DeviceLabel:
-    """A label by which the usage of devices can be told apart."""
+@attrs.frozen(kw_only=True, field_transformer=checked)
+class DeviceLabel(Model):
+    """A usage segmentation label."""
 
-    name: str = attrs.field(validator=_checks.text)
-    """Such as `VIN`; the platform's page says 20 characters at most."""
-    value: str = attrs.field(validator=_checks.text)
-    """The platform's page says 50 characters at most."""
+    name: str
+    """Name of the label, such as `VIN`. The platform's page allows 20 characters."""
+    value: str
+    """Value of the label. The platform's page allows 50 characters."""
 
 
 def to_labels(given: Iterable[DeviceLabel]) -> tuple[DeviceLabel, ...]:
@@ -32,31 +32,36 @@ def to_labels(given: Iterable[DeviceLabel]) -> tuple[DeviceLabel, ...]:
     return found
 
 
-@attrs.frozen(kw_only=True)
-class AccountLabels:
-    """Labels, and the devices that are to bear them."""
+@attrs.frozen(kw_only=True, field_transformer=checked)
+class AccountLabels(Model):
+    """Devices, and labels to put on them."""
 
-    devices: tuple[DeviceIds, ...] = attrs.field(converter=to_devices, validator=_checks.devices())
-    """The platform's page knows EIDs alone here."""
-    label: tuple[DeviceLabel, ...] = attrs.field(
-        default=(), converter=to_labels, validator=_checks.instances(DeviceLabel, most=_MOST)
-    )
-    """At most 50."""
+    devices: tuple[DeviceIds, ...] = attrs.field(converter=to_devices)
+    """Devices. The platform's page names only EIDs here."""
+    label: Annotated[tuple[DeviceLabel, ...], Count(most=_MOST)] = attrs.field(default=(), converter=to_labels)
+    """At most 50 labels."""
 
 
-@attrs.frozen(kw_only=True)
-class AssociateLabelRequest:
+@attrs.frozen(kw_only=True, field_transformer=checked)
+class AssociateLabelRequest(Model):
     """Labels to put on devices of an account."""
 
-    account_name: str = attrs.field(validator=_checks.text)
-    labels: AccountLabels = attrs.field(validator=_checks.instance(AccountLabels))
+    account_name: str
+    """Account of the devices."""
+    labels: AccountLabels
+    """Devices, and labels to put on them."""
+
+    @property
+    def devices(self) -> tuple[DeviceIds, ...]:
+        """Devices to put the labels on."""
+        return self.labels.devices
 
 
-@attrs.frozen(kw_only=True)
-class LabelList:
-    """Labels to take off the devices that bear them."""
+@attrs.frozen(kw_only=True, field_transformer=checked)
+class LabelList(Model):
+    """Labels to remove from all devices of an account."""
 
-    labels: tuple[DeviceLabel, ...] = attrs.field(
-        metadata=wire("deviceIds"), converter=to_labels, validator=_checks.instances(DeviceLabel, least=1, most=_MOST)
+    labels: Annotated[tuple[DeviceLabel, ...], Count(most=_MOST)] = attrs.field(
+        metadata=named_on_wire("deviceIds"), converter=to_labels
     )
-    """At most 50. What the documents call it on the wire does not say so, but it holds labels."""
+    """At most 50 labels, although the documents call the field `deviceIds`."""

@@ -1,9 +1,9 @@
-"""The service of devices: begin and end it, suspend and restore it, change what it consists of.
+"""Device service: activate, deactivate, suspend and restore devices, and change their plan, hardware or account.
 
     from thingspace_async import DeviceId
     from thingspace_async.devices import ActivateRequest, SuspendRequest
 
-    hardware = [DeviceId.imei("990013907835573"), DeviceId.iccid("89141390780800784259")]
+    hardware = [DeviceId.imei("990013907835578"), DeviceId.iccid("89141390780800784259")]
     accepted = await session.devices.activate(
         ActivateRequest(devices=[hardware], service_plan="M2M_4G_5MB", mdn_zip_code="94105")
     )
@@ -14,8 +14,8 @@
 
     await session.devices.suspend(SuspendRequest(devices=[hardware[0]]))
 
-A request is accepted as a whole. What became of each device arrives later, on a callback service; only for a request
-about a single device can it be asked for as above.
+The platform accepts a request as a whole. The result of each device arrives later on a callback service. Only requests
+for a single device have a status to poll, as above.
 """
 
 from thingspace_async.devices.lifecycle.calls import OPERATIONS, Lifecycle
@@ -25,12 +25,16 @@ from thingspace_async.devices.lifecycle.models import (
     ChangeDeviceIdRequest,
     CheckOrderStatusRequest,
     DeactivateRequest,
+    DeviceAtAddress,
     DeviceFilter,
     DeviceFilterWithoutAccount,
     DeviceUploadRequest,
     GoToStateRequest,
     MoveDeviceRequest,
     RestoreRequest,
+    ServiceAddress,
+    ServiceCustomer,
+    ServicePlace,
     ServicePlanUpdateRequest,
     SuspendRequest,
     SuspensionStatusRequest,
@@ -44,6 +48,7 @@ __all__ = [
     "ChangeDeviceIdRequest",
     "CheckOrderStatusRequest",
     "DeactivateRequest",
+    "DeviceAtAddress",
     "DeviceFilter",
     "DeviceFilterWithoutAccount",
     "DeviceUploadRequest",
@@ -51,6 +56,9 @@ __all__ = [
     "Lifecycle",
     "MoveDeviceRequest",
     "RestoreRequest",
+    "ServiceAddress",
+    "ServiceCustomer",
+    "ServicePlace",
     "ServicePlanUpdateRequest",
     "SuspendRequest",
     "SuspensionStatusRequest",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from thingspace_async._namespace import Namespace
-from thingspace_async._operation import Operation
-from thingspace_async._types import Accepted
+from thingspace_async._core.namespace import Namespace
+from thingspace_async._core.operation import Operation
+from thingspace_async._core.types import Accepted
 from thingspace_async.devices.lifecycle.models import (
     ActivateRequest,
     AvailabilityRequest,
@@ -93,15 +93,20 @@ OPERATIONS: Final = (
 
 
 class Lifecycle(Namespace):
-    """The service of devices: begin and end it, suspend and restore it, change what it consists of."""
+    """Device service: activate, deactivate, suspend and restore devices, and change their plan, hardware or account.
+
+    All calls raise BadRequest if the platform rejects the request as a whole: read its `short_code`. The platform
+    reports failures of single devices in their callbacks. Most accounts allow a total of five activations, suspensions,
+    restorations and deactivations per line per day.
+    """
 
     async def activate(self, request: ActivateRequest) -> Accepted:
-        """Put up to 10,000 devices into service, adding to the account those that are not in it yet.
+        """Put up to 10,000 devices into service, and add them to the account if needed.
 
-        Each device's result arrives later on CarrierService. The platform takes 100 such requests a minute, and most
-        accounts allow five activations, suspensions, restorations and deactivations a line and day. A device whose
-        activation failed may be left in the account as `deactive`.
-        Raises BadRequest, such as with the short code `REQUEST_FAILED.<plan>.NotFound`.
+        Each device's result arrives later on CarrierService. The platform accepts 100 of these requests per minute. A
+        device whose activation failed may stay in the account as `deactive`. For 5G Business Internet, give each device
+        its address: `devices_at_addresses`.
+        Raises BadRequest with the short code `REQUEST_FAILED.<plan>.NotFound` if the service plan does not exist.
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Activate_Devices/
         """
         return await self._send(ACTIVATE, request)
@@ -109,9 +114,8 @@ class Lifecycle(Namespace):
     async def deactivate(self, request: DeactivateRequest) -> Accepted:
         """End the service of up to 10,000 devices.
 
-        Each device's result arrives later on CarrierService. The contract may ask an early termination fee. The number
-        is kept for 50 days, but a device that is activated again gets a new one. Most accounts allow five activations,
-        suspensions, restorations and deactivations a line and day. Raises BadRequest.
+        Each device's result arrives later on CarrierService. The contract may charge an early termination fee. The
+        platform keeps the phone number for 50 days, but a device that is activated again gets a new one.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/deactivate-devices.html
         """
         return await self._send(DEACTIVATE, request)
@@ -119,9 +123,9 @@ class Lifecycle(Namespace):
     async def suspend(self, request: SuspendRequest) -> Accepted:
         """Suspend the service of up to 10,000 active devices.
 
-        Each device's result arrives later on CarrierService. A suspension lasts 90 days at most, and 180 days in a
-        year; then the device becomes active by itself, which ResumeTrackingNotification tells 7 days before. Most
-        accounts allow five activations, suspensions, restorations and deactivations a line and day. Raises BadRequest.
+        Each device's result arrives later on CarrierService. A device may be suspended for at most 90 consecutive days,
+        and 180 days per year. Then the platform activates it again, and announces this 7 days ahead on
+        ResumeTrackingNotification.
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Suspend_Devices/
         """
         return await self._send(SUSPEND, request)
@@ -129,8 +133,7 @@ class Lifecycle(Namespace):
     async def restore(self, request: RestoreRequest) -> Accepted:
         """Restore the service of up to 10,000 suspended devices.
 
-        Each device's result arrives later on CarrierService. Most accounts allow five activations, suspensions,
-        restorations and deactivations a line and day. Raises BadRequest.
+        Each device's result arrives later on CarrierService.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/restore-devices.html
         """
         return await self._send(RESTORE, request)
@@ -138,28 +141,29 @@ class Lifecycle(Namespace):
     async def change_plan(self, request: ServicePlanUpdateRequest) -> Accepted:
         """Change the service plan of up to 10,000 active devices.
 
-        Each device's result arrives later on CarrierService. The plan of a device can be changed four times a month,
-        and never while it is suspended.
-        Raises BadRequest, such as with the short code `REQUEST_FAILED.<plan>.NotFound`.
+        Each device's result arrives later on CarrierService. The plan of a device can be changed four times per month,
+        and never while the device is suspended. For a plan of 5G Business Internet, give each device its address:
+        `devices_at_addresses`. The platform checks each address.
+        Raises BadRequest with the short code `REQUEST_FAILED.<plan>.NotFound` if the service plan does not exist.
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Change_Device_Service_Plan/
         """
         return await self._send(CHANGE_PLAN, request)
 
     async def change_identifier(self, service_type: str, request: ChangeDeviceIdRequest) -> Accepted:
-        """Transfer the line of one active device to other hardware or another SIM, or give it a new number.
+        """Move the line of one active device to new hardware or a new SIM, or give it a new phone number.
 
-        `service_type` is `3G` or `4G`. The result arrives later on CarrierService. The new hardware may not be known to
-        the platform yet: delete it first where it belonged to a deactivated device. The old identifier answers no
-        history afterwards. Raises BadRequest.
+        `service_type` is `3G` or `4G`. The result arrives later on CarrierService. The new hardware must be new to the
+        platform: if it belonged to a deactivated device, delete that device first. Afterwards, the old identifier finds
+        no history.
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Change_Device_Identifier/
         """
         return await self._send(CHANGE_IDENTIFIER, request, path={"service_type": service_type})
 
     async def go_to_state(self, request: GoToStateRequest) -> Accepted:
-        """Put up to 10,000 devices into a state that the account has defined for itself.
+        """Put up to 10,000 devices into a custom state of the account.
 
-        Each device's result arrives later on StateService. All have to be in the state of the first one, or they fail.
-        Not every account has this call. Raises BadRequest.
+        Each device's result arrives later on StateService. Devices that are in another state than the first device
+        fail. Not all accounts have this call.
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Go_To_State/
         """
         return await self._send(GO_TO_STATE, request)
@@ -167,51 +171,49 @@ class Lifecycle(Namespace):
     async def move(self, request: MoveDeviceRequest) -> Accepted:
         """Move up to 10,000 active devices from one account to another of the same customer.
 
-        Each device's result arrives later on CarrierService. Those of another account than the first one's fail. Their
-        history so far stays with the old account. Not every account has this call. Raises BadRequest.
+        Each device's result arrives later on CarrierService. Devices that are in another account than the first device
+        fail. Earlier history stays with the old account. Not all accounts have this call.
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Move_Devices/
         """
         return await self._send(MOVE, request)
 
     async def upload(self, request: DeviceUploadRequest) -> Accepted:
-        """Make up to 10,000 newly manufactured devices known to Verizon, for manufacturers.
+        """Register up to 10,000 newly manufactured devices with Verizon, for manufacturers.
 
-        The result arrives later on DeviceService, and by e-mail. Wait five minutes after it before you activate them.
-        Raises BadRequest.
+        The result arrives later on DeviceService, and by e-mail. Then wait five minutes before you activate the
+        devices.
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Upload_Devices/
         """
         return await self._send(UPLOAD, request)
 
     async def upload_and_activate(self, request: UploadAndActivateRequest) -> Accepted:
-        """Make up to 10,000 newly manufactured devices known to Verizon and put them into service.
+        """Register up to 10,000 newly manufactured devices with Verizon and put them into service.
 
-        The result of the upload arrives later on DeviceService, and then that of each activation on CarrierService.
-        Raises BadRequest.
+        The result of the upload arrives later on DeviceService. The result of each activation follows on
+        CarrierService.
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Upload_Activate/
         """
         return await self._send(UPLOAD_AND_ACTIVATE, request)
 
     async def order_status(self, request: CheckOrderStatusRequest) -> Accepted:
-        """Ask how far the activation order of one device has come; the answer arrives later on DeviceService.
+        """Request the status of one device's activation order; the answer arrives later on DeviceService.
 
-        Raises BadRequest.
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Check_Order_Status/
         """
         return await self._send(ORDER_STATUS, request)
 
     async def check_availability(self, request: AvailabilityRequest) -> Accepted:
-        """Ask whether up to 10,000 devices are known to Verizon and free to be activated.
+        """Check whether up to 10,000 devices can be activated: Verizon knows them, and they have no line yet.
 
-        Each device's answer arrives later on DeviceService. Raises BadRequest.
+        Each device's answer arrives later on DeviceService.
         https://thingspace.verizon.com/resources/documentation/connectivity/Getting_Started/Best_Practices_for_Activation/
         """
         return await self._send(CHECK_AVAILABILITY, request)
 
     async def suspension_status(self, request: SuspensionStatusRequest) -> Accepted:
-        """Ask since when devices are suspended, and for how many days they may still be.
+        """Request when each device was suspended, and how many days of suspension it has left.
 
-        Each device's answer arrives later on DeviceSuspensionStatus. Not every account has this call.
-        Raises BadRequest.
+        Each device's answer arrives later on DeviceSuspensionStatus. Not all accounts have this call.
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Retrieve_Device_Suspension_Status/
         """
         return await self._send(SUSPENSION_STATUS, request)

@@ -1,4 +1,4 @@
-"""What devices use: bytes and messages, by day or summed up.
+"""Data and SMS usage of devices, by day or as sums.
 
     from datetime import datetime, timezone
 
@@ -12,7 +12,7 @@
     )
     print(sum([day.bytes_used or 0 async for day in session.devices.usage.list(request)]))
 
-What is summed up arrives later, on a callback service.
+Sums arrive later on a callback service.
 """
 
 from thingspace_async.devices.usage.calls import OPERATIONS, Usage

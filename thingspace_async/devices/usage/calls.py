@@ -1,13 +1,13 @@
-"""Calls about devices' usage."""
+"""Calls for the usage of devices."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Final
+from typing import Final, Unpack
 
-from thingspace_async._namespace import Namespace, Timeline, whether_more
-from thingspace_async._operation import Operation
-from thingspace_async._types import Accepted
+from thingspace_async._core.namespace import Namespace, Timeline, whether_more
+from thingspace_async._core.operation import Operation, request_of
+from thingspace_async._core.types import Accepted
 from thingspace_async.devices.usage.models import (
     AggregateUsageRequest,
     BilledUsageListRequest,
@@ -21,6 +21,7 @@ from thingspace_async.devices.usage.models import (
     PromoUsage,
     PromoUsageRequest,
     PromoUsageResponse,
+    UsageListFilters,
     UsageRecord,
 )
 
@@ -48,16 +49,16 @@ BILLED: Final = Operation(
     BilledUsageListRequest,
     Accepted,
 )
-DAILY: Final = Operation(
-    "devices.usage.daily",
+GLOBAL_DAILY: Final = Operation(
+    "devices.usage.global_daily",
     "POST",
     "/v1/devices/usage/actions/list",
     DailyUsageRequest,
     DailyUsageResponse,
     repeatable=True,
 )
-DAILY_AGGREGATE: Final = Operation(
-    "devices.usage.daily_aggregate",
+GLOBAL_AGGREGATE: Final = Operation(
+    "devices.usage.global_aggregate",
     "POST",
     "/v1/devices/usage/actions/list/aggregate",
     AggregateUsageRequest,
@@ -79,28 +80,41 @@ PROMO_AGGREGATE: Final = Operation(
     Accepted,
 )
 
-OPERATIONS: Final = (LIST, AGGREGATE, BILLED, DAILY, DAILY_AGGREGATE, PROMO, PROMO_AGGREGATE)
+OPERATIONS: Final = (LIST, AGGREGATE, BILLED, GLOBAL_DAILY, GLOBAL_AGGREGATE, PROMO, PROMO_AGGREGATE)
 
 
 class Usage(Namespace):
-    """What devices use: bytes and messages."""
+    """Data and SMS usage of devices.
 
-    async def list_page(self, request: DeviceUsageListRequest) -> DeviceUsageListResult:
+    Use `list` and `aggregate` for ordinary devices. `global_daily` and `global_aggregate` are for global IoT devices,
+    `promo` and `promo_aggregate` for devices without an MDN in their promotion period.
+    """
+
+    async def list_page(
+        self, request: DeviceUsageListRequest | None = None, **filters: Unpack[UsageListFilters]
+    ) -> DeviceUsageListResult:
         """Read one page of the daily usage of a device, at most 500 records, oldest first.
 
-        The platform keeps 12 months. A span of many months may take it too long to answer: ask for shorter ones.
-        Data is there 15 minutes after a session ends, or every 6 hours while it lasts; messages after up to 3 days.
-        Raises BadRequest, with the short code `REQUEST_FAILED.DeviceNotFound` for a device that the user cannot see.
+        Pass the filters as keywords (`device_id` or `label`, `earliest` and `latest`) or as a request. If the page has
+        `has_more_data`, request the next page with `earliest` set to the time of the last record, as `list` does.
+        The platform keeps 12 months. Long spans may time out on the platform: request shorter spans.
+        Data usage appears 15 minutes after a session ends, or every 6 hours while it lasts. SMS usage appears within 3
+        days.
+        Raises BadRequest with the short code `REQUEST_FAILED.DeviceNotFound` if the user cannot see the device.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/retrieve-device-usage-history.html
         """
-        return whether_more(await self._reply(LIST, request))
+        return whether_more(await self._reply(LIST, request_of(LIST, request, filters)))
 
-    def list(self, request: DeviceUsageListRequest) -> AsyncGenerator[UsageRecord]:
-        """Walk the daily usage of a device, oldest first, a page of 500 records ahead of the caller.
+    def list(
+        self, request: DeviceUsageListRequest | None = None, **filters: Unpack[UsageListFilters]
+    ) -> AsyncGenerator[UsageRecord]:
+        """Walk the daily usage of a device, oldest first, and fetch pages of 500 records ahead.
 
-        A record that the platform changes between the two pages that it ends and begins comes twice, old and new.
-        Raises AnswerUnreadable where more is promised and `earliest` cannot be moved on to it, as when a page holds
-        nothing but records of one time: ask for shorter spans then.
+        Pass the filters as keywords (`device_id` or `label`, `earliest` and `latest`) or as a request.
+        Consecutive pages share a record. If the platform changes it between the two pages, the walk returns both
+        versions.
+        Raises AnswerUnreadable if there are more records but no later `earliest` to request them with, for example
+        because all records of a page have the same time. In this case, request shorter spans.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/retrieve-device-usage-history.html
         """
         timeline: Timeline[DeviceUsageListRequest, DeviceUsageListResult, UsageRecord] = Timeline(
@@ -110,71 +124,76 @@ class Usage(Namespace):
             time=lambda record: record.timestamp,
             path="usageHistory",
         )
-        return self._walk_in_time(timeline, request)
+        return self._walk_in_time(timeline, request_of(LIST, request, filters))
 
     async def aggregate(self, request: DeviceAggregateUsageListRequest) -> Accepted:
-        """Ask for the sum of the usage of devices, over at most a month that began at most six months ago.
+        """Request the total usage of devices over at most one month that began at most six months ago.
 
-        The result arrives later, on the callback service DeviceUsage.
-        Raises BadRequest, among others where it is longer ago than six months, which only the platform can tell.
+        The result arrives later on DeviceUsage. Raises BadRequest if the span began more than six months ago: the
+        platform checks this, not the client.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/retrieve-aggregate-device-usage-history.html
         """
         return await self._send(AGGREGATE, request)
 
     async def billed(self, request: BilledUsageListRequest) -> Accepted:
-        """Ask for what was billed for the usage of an account, or of up to 2,000 devices or labels in it.
+        """Request the billed usage of an account, or of up to 2,000 of its devices or labels.
 
-        In limited release, for the automotive sector. The result arrives later, on the callback service DeviceService.
-        Raises BadRequest, with the short code `REQUEST_FAILED.AccountNotFound` for an account that does not exist.
+        In limited release, for the automotive sector. The result arrives later on DeviceService.
+        Raises BadRequest with the short code `REQUEST_FAILED.AccountNotFound` if the account does not exist.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/retrieve-billed-usage-list.html
         """
         return await self._send(BILLED, request)
 
-    async def daily_page(self, request: DailyUsageRequest) -> DailyUsageResponse:
-        """Read one page of the daily usage of a global IoT device, named by its ICCID, oldest first.
+    async def global_daily_page(self, request: DailyUsageRequest) -> DailyUsageResponse:
+        """Read one page of the daily usage of a global IoT device, oldest first.
 
-        The SDKs have this address, which is not the one on the platform's page: that is the address of `list_page`.
-        Raises BadRequest, with the short code `REQUEST_FAILED.DeviceNotFound` for a device that the user cannot see.
+        For all other devices, use `list_page`. If the page has `has_more_data`, request the next page with `earliest`
+        set to the time of the last record, as `global_daily` does. Only the SDKs know this URL. The platform's page has
+        the URL of `list_page` instead.
+        Raises BadRequest with the short code `REQUEST_FAILED.DeviceNotFound` if the user cannot see the device.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/global-iot/api_reference/daily_usage.html
         """
-        return whether_more(await self._reply(DAILY, request))
+        return whether_more(await self._reply(GLOBAL_DAILY, request))
 
-    def daily(self, request: DailyUsageRequest) -> AsyncGenerator[DailyUsageHistory]:
-        """Walk the daily usage of a global IoT device, named by its ICCID, oldest first, a page ahead of the caller.
+    def global_daily(self, request: DailyUsageRequest) -> AsyncGenerator[DailyUsageHistory]:
+        """Walk the daily usage of a global IoT device, oldest first, and fetch one page ahead.
 
-        Raises AnswerUnreadable where more is promised and `earliest` cannot be moved on to it, as `list` does.
+        For all other devices, use `list`.
+        Raises AnswerUnreadable if there are more records but no later `earliest`, as `list` does.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/global-iot/api_reference/daily_usage.html
         """
         timeline: Timeline[DailyUsageRequest, DailyUsageResponse, DailyUsageHistory] = Timeline(
-            operation=DAILY,
-            fetch=self.daily_page,
+            operation=GLOBAL_DAILY,
+            fetch=self.global_daily_page,
             records=lambda page: page.usage_history,
             time=lambda record: record.timestamp,
             path="usageHistory",
         )
         return self._walk_in_time(timeline, request)
 
-    async def daily_aggregate(self, request: AggregateUsageRequest) -> Accepted:
-        """Ask for the sum of the usage of a global IoT device, named by its EID.
+    async def global_aggregate(self, request: AggregateUsageRequest) -> Accepted:
+        """Request the total usage of a global IoT device, by its EID.
 
-        The SDKs have this address, which is not the one on the platform's page: that is the address of `aggregate`.
-        The result arrives later, on the callback service DeviceUsage. Raises BadRequest.
+        For all other devices, use `aggregate`. The result arrives later on DeviceUsage. Only the SDKs know this URL.
+        The platform's page has the URL of `aggregate` instead.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/global-iot/api_reference/aggregate_usage.html
         """
-        return await self._send(DAILY_AGGREGATE, request)
+        return await self._send(GLOBAL_AGGREGATE, request)
 
     async def promo_page(self, request: PromoUsageRequest) -> PromoUsageResponse:
         """Read one page of the usage of a device without an MDN in its promotion period.
 
-        Raises BadRequest, with the short code `REQUEST_FAILED.DeviceNotFound` for a device that the user cannot see.
+        If the page has `has_more_data`, request the next page with `start_time` set to the time of the last record, as
+        `promo` does.
+        Raises BadRequest with the short code `REQUEST_FAILED.DeviceNotFound` if the user cannot see the device.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/mdnless/api-reference/retrieve-device-usage.html
         """
         return whether_more(await self._reply(PROMO, request))
 
     def promo(self, request: PromoUsageRequest) -> AsyncGenerator[PromoUsage]:
-        """Walk the usage of a device without an MDN in its promotion period, a page ahead of the caller.
+        """Walk the usage of a device without an MDN in its promotion period, and fetch one page ahead.
 
-        Raises AnswerUnreadable where more is promised and `start_time` cannot be moved on to it, as `list` does.
+        Raises AnswerUnreadable if there are more records but no later `start_time`, as `list` does.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/mdnless/api-reference/retrieve-device-usage.html
         """
         timeline: Timeline[PromoUsageRequest, PromoUsageResponse, PromoUsage] = Timeline(
@@ -189,9 +208,9 @@ class Usage(Namespace):
         return self._walk_in_time(timeline, request)
 
     async def promo_aggregate(self, request: PromoAggregateUsageRequest) -> Accepted:
-        """Ask for the sum of the usage of devices without an MDN in the promotion period.
+        """Request the total usage of devices without an MDN in the promotion period.
 
-        The result arrives later, on the callback service DevicePromoUsage. Raises BadRequest.
+        The result arrives later on DevicePromoUsage.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/mdnless/api-reference/retrieve-aggregate-usage.html
         """
         return await self._send(PROMO_AGGREGATE, request)
