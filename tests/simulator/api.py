@@ -1,4 +1,4 @@
-"""A bare client that knows the platform from its documents alone, and nothing of ours but where the simulator is."""
+"""A bare client, written from the platform's documents only. Of this package, it uses only the simulator's URL."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Reply:
 
     @property
     def refusal(self) -> tuple[int, str]:
-        """Status and code of a refusal in the connectivity APIs' shape, which has these two members and no more."""
+        """Status and code of a refusal in the connectivity APIs' shape, which has exactly these two members."""
         assert set(self.json) == {"errorCode", "errorMessage"}
         assert self.json["errorMessage"]
         return self.status, self.json["errorCode"]

@@ -9,7 +9,7 @@ It reads and writes plain JSON, never through the client's codec, so that both c
 
 from thingspace_async.simulator.assumptions import Assumptions
 from thingspace_async.simulator.clock import Clock
-from thingspace_async.simulator.deliveries import Attempt, Delivery, DeliveryFaults
+from thingspace_async.simulator.deliveries import Attempt, Delivery, DeliveryFaults, DeliveryLog
 from thingspace_async.simulator.faults import (
     Cut,
     Delay,
@@ -24,7 +24,9 @@ from thingspace_async.simulator.faults import (
     Status,
 )
 from thingspace_async.simulator.fleet import Device, Fleet
+from thingspace_async.simulator.log import RequestLog
 from thingspace_async.simulator.server import Simulator
+from thingspace_async.simulator.users import User, Users
 from thingspace_async.simulator.wire import Received
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "Delay",
     "Delivery",
     "DeliveryFaults",
+    "DeliveryLog",
     "Device",
     "Drip",
     "Expire",
@@ -44,8 +47,11 @@ __all__ = [
     "Fleet",
     "Raw",
     "Received",
+    "RequestLog",
     "Reset",
     "Simulator",
     "Stage",
     "Status",
+    "User",
+    "Users",
 ]

@@ -1,51 +1,61 @@
-"""What posts messages to listeners (protocol.md 3.3)."""
+"""Posts messages to listeners (PROTOCOL.md 3.3)."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import Final
 
 import aiohttp
-import orjson
 from yarl import URL
 
-from thingspace_async._checks import is_loopback
-from thingspace_async.simulator.deliveries import Attempt, Delivery
-from thingspace_async.simulator.state import Platform
+from thingspace_async._core.checks import is_loopback
+from thingspace_async.simulator.deliveries import Attempt, Delivery, Outbox
+from thingspace_async.simulator.mechanisms.listeners import Posted
+from thingspace_async.simulator.platform import Platform
 
 __all__ = ["Courier"]
 
 _MOST_AT_ONCE: Final = 20
-_PATIENCE: Final = 10.0
-"""Seconds in which a listener has to answer; the platform's are not documented."""
+_TIMEOUT: Final = 10.0
+"""Seconds for a listener to answer. The platform's timeout is not documented."""
 _IDLE: Final = 2.0
-"""Seconds that a connection is kept for the next message, less than servers usually do."""
+"""Seconds to keep an idle connection, less than most servers do."""
 
 _REFUSED: Final = (
-    "the simulator does not post to {}, where messages of {} are to go: it reaches this machine alone, "
-    "and what Simulator(callback_hosts=...) names"
+    "the listener {} for {} is on another machine, and gets no messages: allow its host with "
+    "Simulator(callback_hosts=...) or --callback-host"
 )
 
 _log: Final = logging.getLogger("thingspace_async.simulator")
 
 
 class Courier:
-    """Posts what is due, until its `task` is cancelled; to be made on the running loop."""
+    """Posts due messages until its `task` is cancelled. Create it on the running event loop."""
 
-    def __init__(self, platform: Platform, hosts: Collection[str]) -> None:
-        self._platform = platform
+    def __init__(
+        self,
+        platform: Callable[[], Platform],
+        hosts: Collection[str],
+        attempted: Callable[[Delivery], object] = lambda _: None,
+    ) -> None:
+        self._current = platform
+        self._attempted = attempted
         self._hosts = hosts
         self._refused: set[str] = set()
         self._workers: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
-        platform.outbox.on_change = self._changed.set
         self.task: Final = asyncio.create_task(self._run())
 
+    @property
+    def _platform(self) -> Platform:
+        """The current platform: a reset replaces it."""
+        return self._current()
+
     def check(self) -> None:
-        """Raise what the task has ended with, if it was not cancelled."""
+        """Raise the error of the task, if it failed."""
         if self.task.done() and not self.task.cancelled():
             self.task.result()
 
@@ -57,6 +67,7 @@ class Courier:
         ):
             while True:
                 self._changed.clear()
+                self._platform.on_change(self._changed.set)
                 self._platform.settle()
                 due = self._platform.outbox.count_due()
                 for _ in range(min(due, _MOST_AT_ONCE - len(self._workers))):
@@ -67,8 +78,8 @@ class Courier:
                     async with asyncio.timeout(self._seconds_left()):
                         await self._changed.wait()
 
-    async def quiet(self) -> None:
-        """Wait until nothing that is due is under way."""
+    async def wait_until_idle(self) -> None:
+        """Wait until no message is due or being sent."""
         while True:
             self.check()
             self._platform.settle()
@@ -84,34 +95,36 @@ class Courier:
         self._changed.set()
 
     def _seconds_left(self) -> float | None:
-        """Return the time until something is due; None when nothing will be, or when workers are at it."""
-        due = self._platform.next_due
-        if due is None or len(self._workers) == _MOST_AT_ONCE:
+        """Return the real time until the next message or action is due; None if there is none, or no free worker."""
+        clock, due = self._platform.clock, self._platform.next_due
+        if due is None or not clock.speed or len(self._workers) == _MOST_AT_ONCE:
             return None
-        return (due - self._platform.clock.now()).total_seconds()
+        return (due - clock.now()).total_seconds() / clock.speed
 
     async def _work(self, http: aiohttp.ClientSession) -> None:
-        while (delivery := self._platform.outbox.take()) is not None:
+        platform = self._platform
+        while platform is self._platform and (delivery := platform.outbox.take()) is not None:
             try:
-                await self._deliver(http, delivery)
+                await self._deliver(http, platform, delivery)
+                self._attempted(delivery)
             finally:
-                if delivery.state == "waiting":  # For its next attempt, or for this one again if that was cancelled.
-                    self._platform.outbox.put(delivery)
-            self._platform.settle()
+                platform.outbox.put_back(delivery)
+            platform.settle()
 
-    async def _deliver(self, http: aiohttp.ClientSession, delivery: Delivery) -> None:
-        listener = self._platform.listeners[delivery.account_name].get(delivery.service)
+    async def _deliver(self, http: aiohttp.ClientSession, platform: Platform, delivery: Delivery) -> None:
+        registry = platform.listeners[delivery.api]
+        listener = registry.find(delivery.account_name, delivery.service)
         if listener is None:
             delivery.end("dropped")
         elif not self._may_reach(listener["url"]):
             delivery.state = "refused"
-            if listener["url"] not in self._refused:  # Said once, and not for each of 10,000 devices.
+            if listener["url"] not in self._refused:  # Log it once, not for each of 10,000 devices.
                 self._refused.add(listener["url"])
                 _log.warning("%s", _REFUSED.format(listener["url"], delivery.service))
         else:
-            at = self._platform.clock.now()
-            body = delivery.body(listener, capitalised=self._platform.assumptions.capitalised_kinds)
-            answer = await self._post(http, listener["url"], orjson.dumps(body))
+            at = platform.clock.now()
+            posted = registry.wrap(delivery.message, listener, len(delivery.attempts) + 1)
+            answer = await self._post(http, platform.outbox, listener["url"], posted)
             status, failure = (answer, None) if isinstance(answer, int) else (None, answer)
             delivery.note(Attempt(at=at, url=listener["url"], status=status, failure=failure))
 
@@ -119,16 +132,19 @@ class Courier:
         host = URL(url).host or ""
         return is_loopback(host) or host in self._hosts
 
-    async def _post(self, http: aiohttp.ClientSession, url: str, body: bytes) -> int | str:
-        """Return the status of the answer, or why there is none."""
-        faults, outbox = self._platform.delivery_faults, self._platform.outbox
+    async def _post(self, http: aiohttp.ClientSession, outbox: Outbox, url: str, posted: Posted) -> int | str:
+        """Return the status of the answer, or the reason for a missing answer."""
+        if outbox.lose():
+            return "lost by DeliveryFaults.lost"
+        faults, body = outbox.faults, posted.body
         if outbox.draw.random() < faults.brace_missing:
             body = body[1:]
-        headers = {"Content-Type": "application/json;charset=UTF-8", "Content-Length": str(len(body))}
+        plain = {"Content-Type": "application/json;charset=UTF-8", "Content-Length": str(len(body))}
+        headers = {**plain, **posted.headers}
         sent = _in_halves(body, faults.slow) if faults.slow else body
-        timeout = aiohttp.ClientTimeout(total=_PATIENCE + faults.slow)
+        timeout = aiohttp.ClientTimeout(total=_TIMEOUT + faults.slow)
         try:
-            # A redirect is followed nowhere: it could lead to any host.
+            # Do not follow redirects: they could lead to any host.
             async with http.post(url, data=sent, headers=headers, timeout=timeout, allow_redirects=False) as answer:
                 return answer.status
         except TimeoutError:

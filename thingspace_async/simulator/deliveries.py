@@ -1,4 +1,4 @@
-"""What is told to callback listeners, and when (protocol.md 3.3, 3.4)."""
+"""Messages to callback listeners, and when they are due (PROTOCOL.md 3.3, 3.4)."""
 
 from __future__ import annotations
 
@@ -6,37 +6,38 @@ import heapq
 import itertools
 import random
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, overload
 
 import attrs
 
 from thingspace_async.simulator.clock import Clock
-from thingspace_async.simulator.late import DeviceFault
+from thingspace_async.simulator.mechanisms.listeners import MOST_ATTEMPTS
+from thingspace_async.simulator.mechanisms.retention import LatestFinished
 
-__all__ = ["Attempt", "Delivery", "DeliveryFaults", "Outbox", "message_of"]
+__all__ = ["Attempt", "Delivery", "DeliveryFaults", "DeliveryLog", "Outbox"]
 
-_MOST_ATTEMPTS: Final = 4
+
 _INTERVAL: Final = timedelta(minutes=5)
-
-_LINE: Final = frozenset({"mdn", "msisdn", "min"})
 
 
 @attrs.frozen(kw_only=True)
 class DeliveryFaults:
-    """What can go wrong with callbacks on purpose; a share is from 0 to 1, and drawn from the simulator's seed."""
+    """Faults of callbacks. A share is from 0 to 1; random choices follow the simulator's seed."""
 
     out_of_order: bool = False
-    """What is due at the same time is sent in random order."""
+    """Send messages that are due together in random order."""
     duplicated: float = 0
-    """The share of the messages that are sent twice, as deliveries of their own."""
+    """Share of messages that are sent twice, as two deliveries."""
     early: bool = False
-    """Requests are carried out at once, and their messages sent before the answer that holds the request's id."""
+    """Carry out requests at once, and send their messages before the answer that contains the request id."""
+    lost: int = 0
+    """Number of attempts, from now on, that fail without reaching the listener."""
     brace_missing: float = 0
-    """The share of the attempts whose body has no opening brace, as a production listener has met it."""
+    """Share of attempts whose body lacks its opening brace, as seen by a production listener."""
     slow: float = 0
-    """The real seconds that pass between the two halves of each body."""
+    """Real seconds between the two halves of each body."""
 
 
 @attrs.frozen(kw_only=True)
@@ -47,9 +48,9 @@ class Attempt:
     """The simulated time."""
     url: str
     status: int | None
-    """What the listener answered with; None when it answered nothing."""
+    """The status of the listener's answer; None without an answer."""
     failure: str | None = None
-    """Why there was no answer."""
+    """The reason for a missing answer."""
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -58,75 +59,178 @@ class Delivery:
 
     account_name: str
     service: str
+    number: int = 0
+    """Increases with each delivery."""
+    api: str = "m2m"
+    """The API whose registry has the listener."""
     message: Mapping[str, Any] = attrs.field(repr=False)
-    """What it says, less what the listener and the attempt add: username, password, and the two counts."""
+    """The message without the members that each attempt adds: username, password, and the two counts."""
     due: datetime
-    """When it is sent, or sent again."""
+    """The simulated time of the next attempt."""
     give_up: Callable[[], object] = attrs.field(default=lambda: None, repr=False)
-    """What becomes of it where no listener takes it."""
+    """Called if no listener accepts the message."""
     state: Literal["waiting", "delivered", "archived", "dropped", "refused"] = "waiting"
-    """`archived` after four attempts, `dropped` where no listener was registered when its time came, `refused` where
-    the simulator does not post to the listener's host."""
+    """`archived`: four attempts failed. `dropped`: no listener was registered when the message was due. `refused`: the
+    simulator does not post to the listener's host."""
     attempts: list[Attempt] = attrs.field(factory=list[Attempt])
 
     @property
     def request_id(self) -> str | None:
-        """The request that it is a result of; None for what no request asked for."""
+        """The request that caused the message; None if none did."""
         return self.message.get("requestId")
 
-    def body(self, listener: Mapping[str, str], *, capitalised: bool) -> dict[str, Any]:
-        """Return what the next attempt sends."""
-        return {
-            "username": listener.get("username", ""),
-            "password": listener.get("password", ""),
-            **(_capitalise_kinds(self.message) if capitalised else self.message),
-            "callbackCount": len(self.attempts) + 1,
-            "maxCallbackThreshold": _MOST_ATTEMPTS,
-        }
-
     def note(self, attempt: Attempt) -> None:
-        """Note how an attempt has ended."""
+        """Record the end of an attempt."""
         self.attempts.append(attempt)
         if attempt.status is not None and 200 <= attempt.status < 300:
             self.state = "delivered"
-        elif len(self.attempts) == _MOST_ATTEMPTS:
+        elif len(self.attempts) == MOST_ATTEMPTS:
             self.end("archived")
         else:
             self.due += _INTERVAL
 
     def end(self, state: Literal["archived", "dropped"]) -> None:
-        """Send it no more, as nobody takes it."""
+        """Stop sending the message: no listener accepts it."""
         self.state = state
         self.give_up()
 
 
-class Outbox:
-    """The deliveries that are not done, soonest first."""
+class DeliveryLog(Sequence[Delivery]):
+    """Callback messages, oldest first: all waiting ones, and the `limit` latest finished ones."""
 
-    def __init__(self, clock: Clock, seed: int) -> None:
+    def __init__(self, limit: int = 10_000) -> None:
+        self.limit: Final = limit
+        self._by_number: dict[int, Delivery] = {}
+        self._finished = LatestFinished(self._by_number, limit)
+
+    @overload
+    def __getitem__(self, index: int) -> Delivery: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Delivery]: ...
+    def __getitem__(self, index: int | slice) -> Delivery | list[Delivery]:
+        return list(self._by_number.values())[index]
+
+    def __len__(self) -> int:
+        return len(self._by_number)
+
+    def __iter__(self) -> Iterator[Delivery]:
+        return iter(tuple(self._by_number.values()))
+
+    def __repr__(self) -> str:
+        return f"DeliveryLog({list(self)!r})"
+
+    def find(self, number: int) -> Delivery | None:
+        """Return the delivery with a number."""
+        return self._by_number.get(number)
+
+    def add(self, delivery: Delivery) -> None:
+        """Add a waiting delivery."""
+        self._by_number[delivery.number] = delivery
+
+    def finish(self, delivery: Delivery) -> None:
+        """Mark a delivery as finished, which may drop the oldest finished one."""
+        self._finished.finish(delivery.number)
+
+    def reopen(self, delivery: Delivery) -> None:
+        """Mark a delivery as waiting again."""
+        self._finished.reopen(delivery.number)
+
+    def clear(self) -> None:
+        """Forget the deliveries. Waiting messages are still sent."""
+        self._by_number.clear()
+
+
+class Outbox:
+    """All deliveries, and a queue of the waiting ones: the soonest is taken first."""
+
+    def __init__(self, clock: Clock, seed: int, *, most: int) -> None:
+        self.deliveries: Final = DeliveryLog(most)
+        """The log of all deliveries."""
         self.draw: Final = random.Random(seed)  # noqa: S311 - it protects nothing
         self.faults: DeliveryFaults = DeliveryFaults()
         self.on_change: Callable[[], object] = lambda: None
-        """Called when something may be due sooner than it was."""
+        """Called when the next message may be due sooner than before."""
         self._clock = clock
         self._later: list[tuple[datetime, int, Delivery]] = []
         self._numbers = itertools.count()
+        self._sent = itertools.count()
         self._now: deque[Delivery] = deque()
 
+    def send(
+        self,
+        account_name: str,
+        service: str,
+        message: Mapping[str, Any],
+        *,
+        due: datetime | None = None,
+        give_up: Callable[[], object] = lambda: None,
+        api: str = "m2m",
+    ) -> None:
+        """Send a message to an account's listener for a service, at `due` or now."""
+        for _ in range(1 + (self.draw.random() < self.faults.duplicated)):
+            delivery = Delivery(
+                account_name=account_name,
+                service=service,
+                number=next(self._sent),
+                api=api,
+                message=message,
+                due=due or self._clock.now(),
+                give_up=give_up,
+            )
+            self.deliveries.add(delivery)
+            self.put(delivery)
+
+    def lose(self) -> bool:
+        """Return whether `faults.lost` makes the next attempt fail, and count it."""
+        if not self.faults.lost:
+            return False
+        self.faults = attrs.evolve(self.faults, lost=self.faults.lost - 1)
+        return True
+
+    def resend(self, delivery: Delivery) -> None:
+        """Send a message again now, starting with its first attempt."""
+        self.forget(delivery)
+        self.deliveries.reopen(delivery)
+        delivery.attempts.clear()
+        delivery.state, delivery.due = "waiting", self._clock.now()
+        self.put(delivery)
+
+    def hasten(self) -> int:
+        """Make all waiting messages due now; return their number."""
+        waiting = [delivery for _, _, delivery in sorted(self._later, key=lambda entry: entry[:2])]
+        self._later.clear()
+        for delivery in waiting:
+            delivery.due = self._clock.now()
+            self.put(delivery)
+        return len(waiting)
+
+    def forget(self, delivery: Delivery) -> None:
+        """Remove a waiting message from the queue."""
+        self._later = [entry for entry in self._later if entry[2] is not delivery]
+        heapq.heapify(self._later)
+        self._now = deque(one for one in self._now if one is not delivery)
+
     def put(self, delivery: Delivery) -> None:
-        """Have it taken when it is due."""
+        """Add a message to the queue."""
         heapq.heappush(self._later, (delivery.due, next(self._numbers), delivery))
         self.on_change()
 
+    def put_back(self, delivery: Delivery) -> None:
+        """Queue a delivery again after an attempt, unless it is finished."""
+        if delivery.state == "waiting":
+            self.put(delivery)
+        else:
+            self.deliveries.finish(delivery)
+
     @property
     def due(self) -> datetime | None:
-        """When the next one is to be sent; None while there is none."""
+        """When the next message is due; None if none is waiting."""
         if self._now:
             return self._now[0].due
         return self._later[0][0] if self._later else None
 
     def count_due(self) -> int:
-        """Return how many can be taken now."""
+        """Return the number of messages that are due now."""
         now, batch = self._clock.now(), list[Delivery]()
         while self._later and self._later[0][0] <= now:
             batch.append(heapq.heappop(self._later)[-1])
@@ -136,32 +240,8 @@ class Outbox:
         return len(self._now)
 
     def take(self) -> Delivery | None:
-        """Take one that is due, if one is."""
-        return self._now.popleft() if self._now or self.count_due() else None
-
-
-def message_of(
-    request_id: str, device_ids: list[dict[str, str]], result: object, fault: DeviceFault | None
-) -> dict[str, Any]:
-    """Tell what became of one device of a request; a result that is no JSON object has nothing to tell."""
-    told = result if isinstance(result, dict) else {}
-    known = {one["kind"].casefold() for one in device_ids}
-    # The line that an activated device has got: "deviceIds[] (incl. new mdn/min/msisdn)", protocol.md 3.4.
-    line = [one for one in told.get("activateResponse", {}).get("deviceIds", ()) if one["kind"] in _LINE - known]
-    message: dict[str, Any] = {"requestId": request_id, "deviceIds": [*device_ids, *line]}
-    if fault is not None:
-        refusal = {"faultcode": fault.code, "faultstring": fault.message}
-        return message | {"faultResponse": refusal, "status": "Failed"}
-    return message | ({"deviceResponse": told} if told else {}) | {"status": "Success"}
-
-
-def _capitalise_kinds(value: Any) -> Any:
-    """Return a message with its identifiers' kinds spelled as in the samples of messages (protocol.md 3.4)."""
-    if isinstance(value, list):
-        return [_capitalise_kinds(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    if value.keys() == {"id", "kind"}:
-        kind = value["kind"].casefold()
-        return {"id": value["id"], "kind": "ESN" if kind == "esn" else kind.capitalize()}
-    return {name: _capitalise_kinds(each) for name, each in value.items()}
+        """Remove and return a message that is due; None if none is."""
+        while self._now or self.count_due():
+            if (delivery := self._now.popleft()).state == "waiting":  # It may have been delivered after a resend.
+                return delivery
+        return None

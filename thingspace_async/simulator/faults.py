@@ -1,4 +1,4 @@
-"""What can go wrong on purpose, by the name of the operation.
+"""Faults that tests cause, by the name of the operation.
 
 simulator.faults.add("devices.list", Status(503), times=2)
 simulator.faults.add("session.log_in", Reset(processed=True))
@@ -7,54 +7,62 @@ simulator.faults.add("session.log_in", Reset(processed=True))
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 import struct
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Literal, Protocol, Self
 
 import attrs
 from aiohttp import web
 
-from thingspace_async.simulator.state import Platform
-from thingspace_async.simulator.wire import Answer, fault
+from thingspace_async.simulator.platform import Platform
+from thingspace_async.simulator.throttle import throttled_out
+from thingspace_async.simulator.wire import Answer
 
 __all__ = ["Cut", "Delay", "Drip", "Expire", "Fault", "FaultRule", "Faults", "Raw", "Reset", "Stage", "Status"]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class Stage:
-    """What a fault plays on: one request."""
+    """One request, as a fault sees it."""
 
     request: web.Request
     platform: Platform
-    process: Callable[[], Answer]
-    """Handles the request as the platform would, with all that follows from it."""
+    _process: Callable[[], Answer] = attrs.field(alias="process")
+    answer: Answer | None = None
+    """The simulator's answer, sent or not; None if the request had no effect."""
+
+    def process(self) -> Answer:
+        """Handle the request as the platform would, with all its effects."""
+        self.answer = self._process()
+        return self.answer
 
     @property
     def connection(self) -> asyncio.Transport:
-        """The connection that the request came by."""
+        """The connection of the request. Raises ConnectionResetError if the client closed it."""
         if self.request.transport is None:
-            raise ConnectionResetError("the client has gone")
+            raise ConnectionResetError("the client closed the connection")
         return self.request.transport
 
-    def hang_up(self, last_words: bytes) -> None:
-        """Write something to the connection and close it."""
-        self.connection.write(last_words)
+    def hang_up(self, data: bytes) -> None:
+        """Write bytes to the connection and close it."""
+        self.connection.write(data)
         self.connection.close()
 
 
 class Fault(Protocol):
-    """One way to go wrong; a class of your own will do."""
+    """A kind of fault. Any class with this method can be one."""
 
     async def play(self, stage: Stage) -> web.StreamResponse | None:
-        """Answer a request; None when its connection was closed instead."""
+        """Answer a request; return None after closing its connection instead."""
 
 
 @attrs.frozen
 class Status:
-    """An answer in place of the platform's; a `body` that is neither bytes nor text is sent as JSON.
+    """Answer with a status instead of the platform's answer. The request has an effect only if `processed`.
 
-    The request has no effect, unless `processed`.
+    A `body` other than bytes or a string is sent as JSON.
     """
 
     status: int
@@ -64,36 +72,37 @@ class Status:
 
     @classmethod
     def html(cls, status: int = 200) -> Self:
-        """Answer as a proxy in the way would, with a web page."""
+        """Answer with a web page, as an intercepting proxy would."""
         page = "<html><head><title>Error</title></head><body>Something went wrong.</body></html>"
         return cls(status, page, {"Content-Type": "text/html"})
 
     @classmethod
     def redirect(cls, location: str, status: int = 302) -> Self:
-        """Send the client elsewhere."""
+        """Redirect the client."""
         return cls(status, b"", {"Location": location})
 
     @classmethod
     def too_many_requests(cls, retry_after: int | None = None) -> Self:
-        """Throttle with 429, and with a Retry-After in seconds (ASSUMPTION, protocol.md 6)."""
+        """Throttle with 429, and with a Retry-After in seconds (ASSUMPTION, PROTOCOL.md 6)."""
         headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
         return cls(429, {"errorCode": "429", "errorMessage": "Too many requests."}, headers)
 
     @classmethod
     def throttled_out(cls, status: int = 503) -> Self:
-        """Throttle as the gateway does, with fault 900800 (ASSUMPTION, protocol.md 2.2)."""
-        return cls(status, fault(status, "900800", "Message throttled out", "You have exceeded your quota.").body)
+        """Throttle as the gateway does, with fault 900800 (ASSUMPTION, PROTOCOL.md 2.2)."""
+        return cls(status, throttled_out(status).body)
 
     async def play(self, stage: Stage) -> web.StreamResponse:
         """Answer."""
         if self.processed:
             stage.process()
-        return Answer(self.status, self.body, headers=self.headers).response()
+        stage.answer = Answer(self.status, self.body, headers=self.headers)
+        return stage.answer.response()
 
 
 @attrs.frozen
 class Delay:
-    """The platform's answer, so many real seconds late; what the request does is done at once."""
+    """Delay the platform's answer by some real seconds. The request takes effect at once."""
 
     seconds: float
 
@@ -106,7 +115,7 @@ class Delay:
 
 @attrs.frozen(kw_only=True)
 class Reset:
-    """A connection reset in place of the answer; the request has an effect only if `processed`."""
+    """Reset the connection instead of answering. The request has an effect only if `processed`."""
 
     processed: bool = False
 
@@ -114,7 +123,7 @@ class Reset:
         """Reset the connection."""
         if self.processed:
             stage.process()
-        # Lingering for no time makes the operating system send RST where it would send FIN.
+        # With a linger time of zero, the operating system sends RST instead of FIN.
         linger = struct.pack("ii", 1, 0)
         stage.connection.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         stage.connection.abort()
@@ -122,30 +131,30 @@ class Reset:
 
 @attrs.frozen
 class Cut:
-    """The platform's answer, ending after a `share` of its body though its header promises all of it."""
+    """End the platform's answer after a `share` of its body. Its header promises the whole body."""
 
     share: float = 0.5
 
     async def play(self, stage: Stage) -> None:
-        """Answer in part."""
+        """Answer partly."""
         answer = stage.process()
         stage.hang_up(answer.head() + answer.body[: int(len(answer.body) * self.share)])
 
 
 @attrs.frozen
 class Raw:
-    """Bytes that are no HTTP, or none at all, in place of the answer; the request has no effect."""
+    """Send bytes that are not HTTP, or nothing, instead of the answer. The request has no effect."""
 
     data: bytes = attrs.field(default=b"\x00\x01 this is no HTTP\r\n\r\n", repr=False)
 
     async def play(self, stage: Stage) -> None:
-        """Write them."""
+        """Write the bytes."""
         stage.hang_up(self.data)
 
 
 @attrs.frozen
 class Drip:
-    """The platform's answer, whose body arrives one byte every so many real seconds."""
+    """Send the body of the platform's answer slowly: one byte every `seconds` real seconds."""
 
     seconds: float
 
@@ -163,32 +172,34 @@ class Drip:
 
 @attrs.frozen
 class Expire:
-    """The platform's answer to a request whose token, of one kind or the other, has just expired."""
+    """Expire a token just before the platform handles the request."""
 
     kind: Literal["session", "oauth"]
 
     async def play(self, stage: Stage) -> web.StreamResponse:
         """Answer."""
         if self.kind == "session":
-            stage.platform.expire_sessions()
+            stage.platform.tokens.expire_sessions()
         else:
-            stage.platform.expire_oauth_tokens()
+            stage.platform.tokens.expire_access()
         return stage.process().response()
 
 
 @attrs.define
 class FaultRule:
-    """A fault, and which requests it befalls."""
+    """A fault, and the requests that it applies to."""
 
     operation: str
     fault: Fault
     after: int
-    """Requests that it still lets pass."""
+    """Number of requests to let pass before the fault applies."""
     times: int | None
-    """Requests that it will still befall; None for all."""
+    """Number of requests that the fault still applies to; None for all."""
+    number: int = 0
+    """Increases with each rule."""
 
     def takes(self, operation: str) -> bool:
-        """Say whether it befalls this request, and count it."""
+        """Return whether the fault applies to this request, and count it."""
         if self.operation not in (operation, "*") or self.times == 0:
             return False
         if self.after:
@@ -200,32 +211,36 @@ class FaultRule:
 
 
 class Faults:
-    """The rules by which things go wrong."""
+    """The active faults."""
 
     def __init__(self, operations: Collection[str]) -> None:
         self._operations = operations
         self._rules: list[FaultRule] = []
+        self._numbers = itertools.count(1)
+
+    def __iter__(self) -> Iterator[FaultRule]:
+        return iter(tuple(self._rules))
 
     def add(self, operation: str, fault: Fault, *, times: int | None = 1, after: int = 0) -> FaultRule:
-        """Let requests of an operation go wrong, those of any operation for `*`; return the rule.
+        """Add a fault for an operation, or for all with `*`; return its rule.
 
-        It lets `after` requests pass and befalls the next `times`, all of them for None. Of several rules the one that
-        was added first goes first. Raises ValueError for an operation that there is not.
+        The fault lets `after` requests pass and applies to the next `times` requests, or to all with None. If several
+        rules apply, the oldest one is used. Raises ValueError for an unknown operation.
         """
         if operation != "*" and operation not in self._operations:
-            raise ValueError(f"no operation is called {operation!r}; there are {', '.join(sorted(self._operations))}")
-        rule = FaultRule(operation, fault, after, times)
+            raise ValueError(f"unknown operation {operation!r}: use one of {', '.join(sorted(self._operations))}, or *")
+        rule = FaultRule(operation, fault, after, times, next(self._numbers))
         self._rules.append(rule)
         return rule
 
     def remove(self, rule: FaultRule) -> None:
-        """End a rule."""
+        """Remove a rule."""
         self._rules.remove(rule)
 
     def clear(self) -> None:
-        """End all rules."""
+        """Remove all rules."""
         self._rules.clear()
 
     def take(self, operation: str) -> Fault | None:
-        """Return what befalls a request that is there now, if anything does."""
+        """Return the fault for a request that has just arrived, if any, and count it."""
         return next((rule.fault for rule in self._rules if rule.takes(operation)), None)

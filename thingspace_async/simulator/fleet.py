@@ -1,4 +1,4 @@
-"""Simulated devices: each follows from the seed and its place, so a hundred thousand cost no memory."""
+"""Simulated devices. Each is computed from the seed and its index, so 100,000 of them cost no memory."""
 
 from __future__ import annotations
 
@@ -12,24 +12,27 @@ from typing import Any, Final
 
 import attrs
 
-__all__ = ["DEFAULT_GROUP", "PLAN_CODES", "Device", "Event", "Fleet", "Group", "Groups", "Profile", "stamp"]
+from thingspace_async.simulator.mechanisms.seeded import STEPS, mix
 
-PLAN_CODES: Final = ("M2M_4G_5MB", "M2M_4G_50MB", "M2M_5G_1GB", "M2M_PP")
+__all__ = ["DEFAULT_GROUP", "PLANS", "PLAN_CODES", "Device", "Event", "Fleet", "Group", "Groups", "Profile", "stamp"]
+
+PLANS: Final = {"M2M_4G_5MB": 5 * 1024, "M2M_4G_50MB": 50 * 1024, "M2M_5G_1GB": 1024 * 1024, "M2M_PP": 0}
+"""Kilobytes per month that each service plan includes; 0 for a plan that bills each kilobyte."""
+PLAN_CODES: Final = tuple(PLANS)
 DEFAULT_GROUP: Final = "Unassigned Devices"
-"""The group of devices that are in no other (protocol.md 5)."""
+"""The group of devices that are in no other group (PROTOCOL.md 5)."""
 
 _MOST: Final = 1_000_000
-"""Devices that the generated identifiers have room for."""
+"""The number of distinct generated identifiers, and so of devices."""
 _FIRST_NUMBER: Final = 4_000_000_007
 _STEP: Final = 3
 _AT_ONCE: Final = 4
-"""Devices that were added in the same second, since that is what paging by date stumbles over (protocol.md 4.3)."""
+"""Devices per second of creation. Equal dates are the difficult case of paging by date (PROTOCOL.md 4.3)."""
 _GROUPS: Final = (DEFAULT_GROUP, "East fleet", "West fleet", "Smart meters")
 _MODELS: Final = ("VZM20Q", "LE910C4", "BG96", "EM7565")
 _CITIES: Final = (("Basking Ridge", "NJ", "07920"), ("Irving", "TX", "75039"), ("Alpharetta", "GA", "30004"))
-_MASK: Final = (1 << 64) - 1
 _FIRST_NEW_LINE: Final = 5_560_000_000
-"""Behind the numbers that are generated."""
+"""The first number for new lines, above all generated numbers."""
 
 
 def _pair(key: str, value: str | None = None) -> dict[str, str]:
@@ -37,7 +40,7 @@ def _pair(key: str, value: str | None = None) -> dict[str, str]:
 
 
 def _attributes(place: int) -> list[dict[str, str]]:
-    # Keys of the sample on the reference page for 5G devices, some without a value as there:
+    # The keys are those of the sample on the reference page for 5G devices. Some have no value there either:
     # https://thingspace.verizon.com/documentation/apis/connectivity-management/5gbi/api_reference/device_attributes.html
     city, state, zip_code = _CITIES[place % len(_CITIES)]
     return [
@@ -59,27 +62,27 @@ def _attributes(place: int) -> list[dict[str, str]]:
 
 
 _ATTRIBUTES: Final = [_attributes(place) for place in range(60)]
-"""Made once, since making them for each device would take most of the time that a page takes."""
+"""Built once: building them for each device would take most of the time of a page."""
 
 
 _DOUBLED: Final = dict(zip("0123456789", (0, 2, 4, 6, 8, 1, 3, 5, 7, 9), strict=True))
-"""The sum of the digits of twice a digit."""
+"""The digit sum of twice each digit."""
 
 
 def _luhn(digits: str) -> str:
-    """Append the check digit that IMEIs and ICCIDs end with."""
+    """Append the Luhn check digit of an IMEI or ICCID."""
     total = sum(map(int, digits[-2::-2])) + sum(map(_DOUBLED.__getitem__, digits[-1::-2]))
     return digits + str(-total % 10)
 
 
 def spelled_as_answered(device_ids: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Return identifiers of a request with their kinds as answers spell them (protocol.md 4.1)."""
+    """Return a request's identifiers with their kinds spelled as in answers (PROTOCOL.md 4.1)."""
     kinds = ((own["id"], own["kind"].casefold()) for own in device_ids)
     return [{"id": identifier, "kind": "iccId" if kind == "iccid" else kind} for identifier, kind in kinds]
 
 
 def stamp(moment: datetime) -> str:
-    """Write a time as most answers have it: in UTC, to the second."""
+    """Format a time as most answers do: in UTC, to the second."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
@@ -95,19 +98,19 @@ class _Block:
 
 @attrs.frozen(kw_only=True)
 class Event:
-    """What provisioning did to a device."""
+    """One entry of a device's provisioning history."""
 
     occurred_at: datetime
     event_type: str
-    """Such as `Activate`, `Suspend`, `Restore`, `Deactivate`, `Change Plan`, `Change Identifier`, `Move`."""
+    """For example `Activate`, `Suspend`, `Restore`, `Deactivate`, `Change Plan`, `Change Identifier`, `Move`."""
     status: str
     """`Success` or `Failed`."""
     event_by: str
-    """The user who asked for it."""
+    """The user who sent the request."""
     service_plan: str | None
-    """As it was afterwards; None for a device that never had one."""
+    """The plan after the event; None for a device that never had one."""
     mdn: str | None
-    """As it was afterwards; None for a device without a line."""
+    """The number after the event; None for a device without a line."""
 
 
 @attrs.define(eq=False)
@@ -123,16 +126,16 @@ class Groups:
 
     def __init__(self) -> None:
         self.seeded: Final = tuple(Group(name, f"Simulated: {name}") for name in _GROUPS)
-        """Those that devices are in until they are moved."""
+        """The groups that devices start in."""
         self.current: Final = list(self.seeded)
 
     @property
     def default(self) -> Group:
-        """The group of the devices that are in no other."""
+        """The group of devices that are in no other group."""
         return self.seeded[0]
 
     def find(self, name: str) -> Group | None:
-        """Return the group of a name."""
+        """Return the group with a name."""
         return next((group for group in self.current if group.name == name), None)
 
     def add(self, name: str, description: str = "") -> Group:
@@ -144,29 +147,29 @@ class Groups:
 
 @attrs.define
 class Profile:
-    """The profile on a device's eSIM, other than the one that the device was made with."""
+    """The downloaded profile on a device's eSIM. The device's original profile is not modelled."""
 
-    # The page on these devices names the statuses, and says which of them an active device may have:
+    # This page names the statuses, and the ones that an active device may have:
     # https://thingspace.verizon.com/content/thingspace-portal/documentation/apis/connectivity-management/working-with-verizon/working-with-euicc-devices.html
     status: str = "Not Downloaded"
     """Or `DOWNLOAD_DISABLE`, `DOWNLOAD_ENABLE`, `ENABLE`, `DISABLE`."""
     suspended: bool = False
     is_fallback: bool = False
     activation_code: str | None = None
-    """The latest that was asked for; None before the first."""
+    """The latest requested code; None before the first request."""
 
 
 class Device:
-    """One device. Its attributes follow from its place in the fleet until they are set."""
+    """One device. Its attributes are computed from its place in the fleet until they are set."""
 
     def __init__(self, fleet: Fleet, place: int) -> None:
         self._fleet = fleet
         self.place = place
-        """Where it stands in the fleet."""
+        """Its index in the fleet."""
 
     @property
     def number(self) -> int:
-        """The platform's own number, the extended attribute DeviceId; later devices have larger ones."""
+        """The platform's own number, the extended attribute DeviceId. It increases with each added device."""
         return _FIRST_NUMBER + _STEP * self.place
 
     @property
@@ -176,11 +179,8 @@ class Device:
 
     @cached_property
     def _luck(self) -> int:
-        """Bits that look random: splitmix64 of seed and place."""
-        mixed = (self.place * 0x9E3779B97F4A7C15 + self._fleet.seed * 0xD1B54A32D192ED03) & _MASK
-        mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-        mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _MASK
-        return mixed ^ (mixed >> 31)
+        # An inlined `bits(seed, place)`: a page of 2,000 devices needs 2,000 of these.
+        return mix(self._fleet.seed * STEPS[0] + self.place * STEPS[1])
 
     @cached_property
     def account_name(self) -> str:
@@ -189,7 +189,7 @@ class Device:
 
     @cached_property
     def state(self) -> str:
-        """`active`, `suspend`, `deactive`, `preactive`, or whatever a test sets."""
+        """`active`, `suspend`, `deactive`, `preactive`, or any state that a test sets."""
         draw = self._luck % 100
         if draw < 80:
             return "active"
@@ -202,7 +202,7 @@ class Device:
 
     @property
     def group(self) -> Group:
-        """The one group that it is in: the default one when its own has been deleted."""
+        """Its group: the default group if its own was deleted."""
         groups = self._fleet.groups[self.account_name]
         return self._group if self._group in groups.current else groups.default
 
@@ -217,7 +217,7 @@ class Device:
 
     @property
     def group_name(self) -> str:
-        """The name of its group; set it to move the device, into a new group where there is none of the name."""
+        """The name of its group. Setting it moves the device, and creates the group if necessary."""
         return self.group.name
 
     @group_name.setter
@@ -237,13 +237,26 @@ class Device:
 
     @cached_property
     def events(self) -> list[Event]:
-        """What was done to it since the simulator began, oldest first; what was before follows from the seed."""
+        """Its provisioning history since the simulator started, oldest first. Earlier events come from the seed."""
         return []
 
     @property
     def mdn(self) -> str | None:
-        """The number of its line; None before it is activated for the first time."""
-        return next((own["id"] for own in self._device_ids if own["kind"].casefold() == "mdn"), None)
+        """Its phone number; None before its first activation."""
+        return self._identifier("mdn")
+
+    @property
+    def imei(self) -> str | None:
+        """The number of its hardware."""
+        return self._identifier("imei")
+
+    @property
+    def iccid(self) -> str | None:
+        """The number of its SIM."""
+        return self._identifier("iccid")
+
+    def _identifier(self, kind: str) -> str | None:
+        return next((own["id"] for own in self._device_ids if own["kind"].casefold() == kind), None)
 
     @property
     def was_activated(self) -> bool:
@@ -252,31 +265,30 @@ class Device:
 
     @property
     def last_activation(self) -> tuple[datetime, str]:
-        """When it was last activated and by whom, if it was."""
+        """The time and user of its last activation. Only meaningful if `was_activated`."""
         for event in reversed(self.events):
             if event.event_type == "Activate" and event.status == "Success":
                 return event.occurred_at, event.event_by
         created = self.created_at
-        # What is added while the simulator runs is in service at once, and not at a time that is still to come.
+        # A device that is added later is in service at once: its activation must not be in the future.
         delay = timedelta(minutes=self._luck % 1440) if created < self._fleet.start else timedelta()
         return created + delay, "Simulated User"
 
     @cached_property
     def eid(self) -> str:
-        """The number of its eSIM, by which it is found though answers leave it out until it is changed."""
-        given = next((own["id"] for own in self._device_ids if own["kind"].casefold() == "eid"), None)
-        return given or f"89049032{self._fleet.serial(self.place):024d}"
+        """The number of its eSIM. Requests can name it, but answers omit it until it is changed."""
+        return self._identifier("eid") or f"89049032{self._fleet.serial(self.place):024d}"
 
     @cached_property
     def profile(self) -> Profile:
-        """What is on its eSIM."""
+        """The downloaded profile on its eSIM."""
         return Profile()
 
     @property
     def device_ids(self) -> list[dict[str, str]]:
-        """Its identifiers, with `iccId` spelled as answers spell it; only an activated line has a number.
+        """Its identifiers, with `iccId` spelled as in answers. Only an activated device has a phone number.
 
-        Set them to change them: the list is a copy.
+        The list is a copy: assign a new list to change them.
         """
         return list(self._device_ids)
 
@@ -297,22 +309,28 @@ class Device:
 
     @cached_property
     def custom_fields(self) -> list[dict[str, str]]:
-        """CustomField1 to CustomField5."""
-        values = (f"Site {self._luck % 50}", f"Unit {self.place}", "Telemetry", f"Depot {self._luck % 7}", "2026")
+        """Its values of CustomField1 to CustomField5."""
+        values = (
+            f"Site {self._luck % 50}",
+            f"Unit {self.place}",
+            "Telemetry",
+            f"Depot {self._luck % 7}",
+            f"{self._fleet.start.year}",
+        )
         return [_pair(f"CustomField{place}", value) for place, value in enumerate(values, start=1)]
 
     def write(self, fields: Iterable[dict[str, str]]) -> None:
-        """Write custom fields; those that are not named stay."""
+        """Set custom fields; keep the others."""
         written = {field["key"]: field for field in [*self.custom_fields, *fields]}
         self.custom_fields = [written[key] for key in sorted(written)]
 
     @cached_property
     def extended_attributes(self) -> list[dict[str, str]]:
-        """What an answer lists beside the documented members, less the number; shared between devices: `describe`."""
+        """Its extended attributes without DeviceId. Devices share the list: change it with `describe`."""
         return _ATTRIBUTES[self._luck % len(_ATTRIBUTES)]
 
     def describe(self, values: Mapping[str, str | None]) -> None:
-        """Set extended attributes; one without a value is listed by its key alone."""
+        """Set extended attributes. An attribute without a value is listed with its key only."""
         pairs = {pair["key"]: pair for pair in self.extended_attributes}
         self.extended_attributes = list((pairs | {key: _pair(key, value) for key, value in values.items()}).values())
 
@@ -323,17 +341,17 @@ class Device:
 
     @cached_property
     def expected_imei(self) -> str | None:
-        """The hardware that Verizon expects its SIM in, if it is in other: of the seed, one in ten is."""
+        """The IMEI that Verizon expects for its SIM, if it differs; one in ten generated devices has one."""
         return _luhn(f"35327208{self._fleet.serial(self.place):06d}") if (self._luck >> 24) % 10 == 0 else None
 
     def has(self, kind: str, identifier: str) -> bool:
-        """Say whether it bears an identifier; the case of the kind does not matter (protocol.md 4.1)."""
+        """Return whether it has an identifier. The case of the kind is ignored (PROTOCOL.md 4.1)."""
         if kind.casefold() == "eid":
             return identifier == self.eid
         return any(own["id"] == identifier and own["kind"].casefold() == kind.casefold() for own in self._device_ids)
 
-    def as_json(self, *, with_number: bool = True) -> dict[str, Any]:
-        """Return what the platform answers about it; one that was never activated lacks several fields."""
+    def as_json(self, *, with_number: bool = True, bare_keys: bool = True) -> dict[str, Any]:
+        """Return the platform's JSON object for it. Several members are absent before its first activation."""
         carrier = {"carrierName": "Verizon Wireless", "state": self.state}
         document: dict[str, Any] = {
             "accountName": self.account_name,
@@ -342,14 +360,14 @@ class Device:
             "createdAt": stamp(self.created_at),
             "customFields": self.custom_fields,
             "deviceIds": self._device_ids,
-            "extendedAttributes": self._numbered_attributes(with_number=with_number),
+            "extendedAttributes": self._shown_attributes(with_number=with_number, bare_keys=bare_keys),
             "groupNames": [self.group_name],
         }
         if self.was_activated:
             moment, user = self.last_activation
             carrier["servicePlan"] = self.service_plan
-            # This one with an offset and the others in UTC: the platform's samples have both (protocol.md 5).
-            document["billingCycleEndDate"] = "2026-02-09T20:00:00-05:00"
+            # This date has an offset, the others are in UTC: the platform's samples have both (PROTOCOL.md 5).
+            document["billingCycleEndDate"] = self._fleet.cycle_end
             document["ipAddress"] = f"10.{self._luck % 256}.{self._luck >> 8 & 255}.{self._luck >> 16 & 255}"
             document["lastActivationBy"] = user
             document["lastActivationDate"] = stamp(moment)
@@ -357,43 +375,48 @@ class Device:
             document["lastConnectionDate"] = stamp(max(moment, last_seen))
         return document
 
-    def _numbered_attributes(self, *, with_number: bool) -> list[dict[str, str]]:
+    def _shown_attributes(self, *, with_number: bool, bare_keys: bool) -> list[dict[str, str]]:
         own = self.extended_attributes
+        if not bare_keys:
+            own = [_pair(pair["key"], pair.get("value", "")) for pair in own]
         return [*own, _pair("DeviceId", str(self.number))] if with_number else own
 
 
 class Fleet:
-    """The devices of all accounts, oldest first, so that date and number sort them alike.
+    """The devices of all accounts, oldest first: sorted by date and by number.
 
-    A device is made when it is asked for. One that a test has asked for is kept, since the test may have set something.
+    A device object is created on access. Objects that a test accessed are kept, because the test may have changed them.
     """
 
     def __init__(self, seed: int, start: datetime) -> None:
         self.seed = seed
         self.start = start
+        following = start.replace(day=1) + timedelta(days=31)
+        self.cycle_end: Final = f"{following.year}-{following.month:02}-09T20:00:00-05:00"
+        """The end of the billing cycle at the simulator's start."""
         self._size = 0
         self._blocks: list[_Block] = []
         self._kept: dict[int, Device] = {}
         self._named: dict[tuple[str, str], Device] = {}
-        """Devices whose identifiers were set, by each of them; those that follow from the seed are computed."""
+        """Devices whose identifiers were set, by identifier. Generated identifiers are computed instead."""
         self._gone: set[int] = set()
         self._added: set[int] = set()
-        """Of the devices that requests have named, of which nothing follows from the seed."""
+        """The places of devices that requests added by identifier: the seed defines nothing about them."""
         self.groups: defaultdict[str, Groups] = defaultdict(Groups)
-        """The groups of each account, by its name."""
+        """The groups of each account, by account name."""
         self._lines = itertools.count(_FIRST_NEW_LINE)
         self.uploaded: set[tuple[str, str]] = set()
-        """Kinds, in small letters, and values of identifiers that manufacturers made known."""
+        """Identifiers that manufacturers uploaded: kind in lower case, and value."""
 
     def add(self, account_name: str, count: int, created: datetime, pace: timedelta) -> None:
-        """Add devices, a few at the same time and the next ones a `pace` later."""
+        """Add devices: groups of four with the same date, each group `pace` later than the one before."""
         if count < 0 or self._size + count > _MOST:
-            raise ValueError(f"a simulator has from 0 to {_MOST:,} devices")
+            raise ValueError(f"a simulator can have from 0 to {_MOST:,} devices")
         self._blocks.append(_Block(self._size, account_name, created.replace(microsecond=0), pace))
         self._size += count
 
     def add_named(self, account_name: str, device_ids: list[dict[str, str]], created: datetime) -> Device:
-        """Add a device that a request has named; nothing is written on it, and it is in no group of its own."""
+        """Add a device with given identifiers: preactive, in the default group, and without custom fields."""
         self.add(account_name, 1, created, timedelta())
         device = self._keep(self._size - 1)
         self._added.add(device.place)
@@ -404,7 +427,7 @@ class Fleet:
         return device
 
     def new_line(self) -> list[dict[str, str]]:
-        """Return the identifiers of a line that no device has had."""
+        """Return the identifiers of a new line: no device has had them."""
         line = str(next(self._lines))
         return [{"id": line, "kind": "mdn"}, {"id": f"1{line}", "kind": "msisdn"}]
 
@@ -429,14 +452,14 @@ class Fleet:
         return self._kept.get(place) or Device(self, place)
 
     def walk(self, *, behind: int = 0, earliest: datetime | None = None) -> Iterator[Device]:
-        """Yield the devices behind a number and not older than a date, to be read only."""
+        """Yield the devices after a number and from a date on. Callers must not change them: see `keep`."""
         begin = max(0, (behind - _FIRST_NUMBER) // _STEP + 1)
         if earliest is not None:
             begin = max(begin, bisect.bisect_left(range(self._size), earliest, key=self.created_at))
         return (self._peek(place) for place in range(begin, self._size) if place not in self._gone)
 
     def find(self, kind: str, identifier: str) -> Device | None:
-        """Return the device with an identifier, to be read only."""
+        """Return the device with an identifier. Callers must not change it: see `find_to_change`."""
         named = self._named.get((kind.casefold(), identifier))
         if named is not None and named.place not in self._gone and named.has(kind, identifier):
             return named
@@ -447,7 +470,7 @@ class Fleet:
         return None
 
     def knew(self, kind: str, identifier: str) -> bool:
-        """Say whether an identifier is, or has ever been, that of a device which is still there."""
+        """Return whether an existing device has or once had an identifier."""
         seeded = (self.seeded(place) for place in self._indexes(identifier) if place < self._size)
         known = [device for device in seeded if device is not None and device.has(kind, identifier)]
         if (named := self._named.get((kind.casefold(), identifier))) is not None:
@@ -455,25 +478,25 @@ class Fleet:
         return any(device.place not in self._gone for device in known)
 
     def find_to_change(self, kind: str, identifier: str) -> Device | None:
-        """Return the device with an identifier; what is set on it stays."""
+        """Return the device with an identifier, and keep changes to it."""
         device = self.find(kind, identifier)
         return None if device is None else self.keep(device)
 
     def keep(self, device: Device) -> Device:
-        """Keep a device that was found to be read, so that what is set on it stays."""
+        """Return the device to change for one that was found read-only."""
         return self._keep(device.place)
 
     def seeded(self, place: int) -> Device | None:
-        """Return a device as it was before anything was changed about it; None for one that a request has added."""
+        """Return a device as generated, before all changes; None for a device that a request added."""
         return None if place in self._added else Device(self, place)
 
     def remove(self, device: Device) -> None:
-        """Delete a device, of which no trace is left."""
+        """Delete a device without a trace."""
         self._gone.add(device.place)
         self._kept.pop(device.place, None)
 
     def name(self, device: Device) -> None:
-        """Note that a device's identifiers were set."""
+        """Index a device whose identifiers were set."""
         for own in (*device.device_ids, {"kind": "eid", "id": device.eid}):
             self._named[own["kind"].casefold(), own["id"]] = device
 
@@ -482,16 +505,16 @@ class Fleet:
         return (index + self.seed * 7919) % _MOST
 
     def _indexes(self, identifier: str) -> Iterator[int]:
-        """Yield where a device with a generated identifier may be: its last digit may be a check digit."""
+        """Yield the possible places of a generated identifier, whose last digit may be a check digit."""
         for digits in (identifier[-6:], identifier[-7:-1]):
             if digits.isascii() and digits.isdigit():
                 yield (int(digits) - self.seed * 7919) % _MOST
 
     def block_of(self, index: int) -> _Block:
-        """Return what a device was added with."""
+        """Return the block that a device was added with."""
         return self._blocks[bisect.bisect_right(self._blocks, index, key=lambda block: block.first) - 1]
 
     def created_at(self, index: int) -> datetime:
-        """Return when a device was added."""
+        """Return the time at which a device was added."""
         block = self.block_of(index)
         return block.created + (index - block.first) // _AT_ONCE * block.pace

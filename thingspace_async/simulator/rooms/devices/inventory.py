@@ -1,14 +1,13 @@
-"""Answers about which devices there are (protocol.md 4.2, 4.3)."""
+"""Handlers that list, add and delete devices, and describe them (PROTOCOL.md 4.2, 4.3)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
 from typing import Any, Final
 
 import orjson
 
-from thingspace_async._operation import Operation
+from thingspace_async._core.operation import Operation
 from thingspace_async.devices.inventory.calls import (
     ADD,
     DELETE,
@@ -18,10 +17,9 @@ from thingspace_async.devices.inventory.calls import (
     PRL_VERSIONS,
     REQUEST_GLOBAL_LIST,
 )
-from thingspace_async.simulator.devices.attributes import writer_of
-from thingspace_async.simulator.devices.later import accept_each
 from thingspace_async.simulator.fleet import Device, stamp
-from thingspace_async.simulator.late import DeviceFault
+from thingspace_async.simulator.mechanisms.messages import DeviceFault
+from thingspace_async.simulator.mechanisms.pager import page
 from thingspace_async.simulator.reading import (
     Chosen,
     account_of,
@@ -38,6 +36,8 @@ from thingspace_async.simulator.reading import (
     objects_of,
     refuse_device,
 )
+from thingspace_async.simulator.rooms.devices.accepting import accept_each
+from thingspace_async.simulator.rooms.devices.attributes import writer_of
 from thingspace_async.simulator.wire import Answer, Call, Handler, optional, required, unexpected
 
 __all__ = ["HANDLERS"]
@@ -46,39 +46,41 @@ Test = Callable[[Device], bool]
 
 _PER_PAGE: Final = 2000
 _MOST_ADDED: Final = 200
-"""In a request, of the reference page:
+"""Devices per request, according to the reference page:
 https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/add-devices.html"""
 _MOST_DELETED: Final = 100
 
 
 def list_devices(call: Call) -> Answer:
-    """List one device, or a page of those that match."""
-    # A blank body means all devices here, where it is an error elsewhere.
+    """List one device, or a page of matching devices."""
+    # Here, an empty body means all devices. Other operations refuse it.
     wanted = call.document(may_be_blank=True)
+    bare_keys = call.platform.assumptions.attributes_without_values
     if (account_name := optional(wanted, "accountName", str)) is not None:
         call.check_account(account_name)
     if (device_id := optional(wanted, "deviceId", dict)) is not None:
         device = find_device(call, device_id, account_name)
-        return Answer(200, {"hasMoreData": False, "devices": [device.as_json()]})
+        return Answer(200, {"hasMoreData": False, "devices": [device.as_json(bare_keys=bare_keys)]})
     most = optional(wanted, "maxNumberOfDevices", int) or _PER_PAGE
     if most < 0:
-        raise unexpected()
-    found = list(islice(_matching(call, wanted), min(most, _PER_PAGE) + 1))
-    page = found[: min(most, _PER_PAGE)]
-    more = len(found) > len(page)
+        raise unexpected("must not be negative", at=(wanted, "maxNumberOfDevices"))
+    found = page(_matching(call, wanted), min(most, _PER_PAGE))
     with_number = call.platform.assumptions.device_number_in_pages
-    # Each is written before the next is made: a page of 52,000 objects at once would set off the garbage collector.
-    documents = [orjson.Fragment(orjson.dumps(device.as_json(with_number=with_number))) for device in page]
-    return Answer(202 if more else 200, {"hasMoreData": more, "devices": documents})
+    # Serialize each device before the next is built: 52,000 objects at once would trigger the garbage collector.
+    documents = [
+        orjson.Fragment(orjson.dumps(device.as_json(with_number=with_number, bare_keys=bare_keys)))
+        for device in found.items
+    ]
+    return Answer(202 if found.more else 200, {"hasMoreData": found.more, "devices": documents})
 
 
 def _matching(call: Call, wanted: Mapping[str, Any]) -> Iterator[Device]:
-    """Yield the devices that match everything asked for, in the order in which they were added."""
+    """Yield the devices that match all filters, oldest first."""
     earliest, latest = moment_of(wanted, "earliest"), moment_of(wanted, "latest")
     tests = [*_plain_tests(wanted), *filters_of(wanted), *_identifier_tests(wanted)]
     if latest is not None:
         tests.append(lambda device: device.created_at <= latest)
-    # Sorted by date and by number alike, as later devices have larger numbers: one order serves both ways of paging.
+    # Dates and numbers increase together, so that one order serves both ways of paging.
     devices = call.platform.devices.walk(behind=optional(wanted, "largestDeviceIdSeen", int) or 0, earliest=earliest)
     return (device for device in devices if all(test(device) for test in tests))
 
@@ -113,7 +115,7 @@ def _identifier_tests(wanted: Mapping[str, Any]) -> Iterator[Test]:
 
 
 def add_devices(call: Call) -> Answer:
-    """Add devices that are not there yet, and say of each what became of it."""
+    """Add new devices, and return the result for each."""
     document = call.document()
     state, listed = required(document, "state", str), _named_in(document, "devicesToAdd")
     account_name = account_of(call, document)
@@ -123,7 +125,7 @@ def add_devices(call: Call) -> Answer:
     results = []
     for device_ids in listed:
         if named_device(call, device_ids).device is not None:
-            # The documents promise a text for a device that is refused, and show none.
+            # The documents mention a message for a refused device, but do not show it.
             results.append({"deviceIds": device_ids, "response": "The device already exists."})
             continue
         device = call.platform.devices.add_named(account_name, device_ids, call.platform.clock.now())
@@ -134,7 +136,7 @@ def add_devices(call: Call) -> Answer:
 
 
 def delete_devices(call: Call) -> Answer:
-    """Delete deactivated devices, and say of each what became of it."""
+    """Delete deactivated devices, and return the result for each."""
     document = call.document()
     listed, account_name = _named_in(document, "devicesToDelete"), optional(document, "accountName", str)
     if account_name is not None:
@@ -156,25 +158,25 @@ def _delete(call: Call, device_ids: list[dict[str, str]], account_name: str | No
 
 
 def _named_in(document: Mapping[str, Any], name: str) -> list[list[dict[str, str]]]:
-    """Read devices, each with its identifiers, which have to fit their kinds."""
+    """Read the identifiers of each listed device, and check them."""
     required(document, name, list)
     found = []
     for each in objects_of(document, name):
         required(each, "deviceIds", list)
         device_ids = objects_of(each, "deviceIds")
         if not device_ids:
-            raise unexpected()
+            raise unexpected("is empty", at=(each, "deviceIds"))
         for one in device_ids:
             check_identifier(one)
         found.append(device_ids)
     return found
 
 
-# Other ways to ask for devices
+# Other questions about devices
 
 
 def list_mismatched(call: Call) -> Answer:
-    """List the devices whose SIM was activated in other hardware than expected."""
+    """List devices whose SIM was activated in unexpected hardware."""
     document = call.document()
     account_name, group_name = optional(document, "accountName", str), optional(document, "groupName", str)
     if account_name is not None:
@@ -182,7 +184,7 @@ def list_mismatched(call: Call) -> Answer:
     span = required(document, "filter", dict)
     earliest, latest = moment_of(span, "earliest"), moment_of(span, "latest")
     if earliest is None or latest is None:
-        raise unexpected()
+        raise unexpected("needs both earliest and latest", at=(document, "filter"))
     named = document.get("devices") is not None
     candidates = [one.device for one in chosen_devices(call, document)] if named else call.platform.devices.walk()
     devices = [
@@ -198,7 +200,7 @@ def list_mismatched(call: Call) -> Answer:
 
 
 def _mismatch(device: Device) -> dict[str, Any] | None:
-    """Describe the hardware that a device's SIM is in, if it is not the expected one."""
+    """Describe a device's hardware if its SIM expects other hardware."""
     own = {one["kind"].casefold(): one["id"] for one in device.device_ids}
     expected, found = device.expected_imei, own.get("imei")
     if not device.was_activated or "iccid" not in own or None in (expected, found) or expected == found:
@@ -216,7 +218,7 @@ def _mismatch(device: Device) -> dict[str, Any] | None:
 
 
 def request_prl_versions(call: Call) -> Answer:
-    """Accept a question for Preferred Roaming Lists, of which 4G devices, as all of these are, have none."""
+    """Accept a request for Preferred Roaming Lists. The simulated devices are 4G devices, which have none."""
     document = call.document()
     account_name, chosen = choose(call, document, listed="deviceIds", find=identified_devices)
 
@@ -228,13 +230,13 @@ def request_prl_versions(call: Call) -> Answer:
 
 
 def diagnose(call: Call) -> Answer:
-    """Tell what is known of one device; of the categories' names the documents show but Connectivity."""
+    """Describe one device in categories. The documents name only the category Connectivity."""
     document = call.document()
     account_name = call.check_account(required(document, "accountName", str))
     required(document, "deviceList", list)
     listed = objects_of(document, "deviceList")
     if len(listed) != 1:
-        raise unexpected()
+        raise unexpected("must name one device", at=(document, "deviceList"))
     known = find_device(call, listed[0], account_name).as_json()
     carrier = known["carrierInformations"][0]
     categories: dict[str, dict[str, str | None]] = {
@@ -253,7 +255,7 @@ def _category(name: str, values: Mapping[str, str | None]) -> dict[str, Any]:
 
 
 def request_global_list(call: Call) -> Answer:
-    """Accept a question for the devices with their profiles."""
+    """Accept a request for a list of devices with their profiles."""
     document = call.document()
     account_name = account_of(call, document)
     for name in ("provisioningStatusFilter", "profileStatusFilter", "carrierNameFilter"):

@@ -1,19 +1,19 @@
-"""Answers about devices, a module for each part of the room."""
+"""Handlers for devices, in one module for each part of the room."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from thingspace_async._operation import Operation
-from thingspace_async.simulator.devices import (
+from thingspace_async._core.operation import Operation
+from thingspace_async.simulator.rooms.devices import (
     attributes,
     conversions,
     history,
     inventory,
     labels,
     lifecycle,
-    questions,
+    status,
     usage,
 )
 from thingspace_async.simulator.wire import Handler
@@ -25,7 +25,7 @@ HANDLERS: Final[Mapping[Operation[Any, Any], Handler]] = {
     **attributes.HANDLERS,
     **lifecycle.HANDLERS,
     **conversions.HANDLERS,
-    **questions.HANDLERS,
+    **status.HANDLERS,
     **labels.HANDLERS,
     **usage.HANDLERS,
     **history.HANDLERS,

@@ -1,4 +1,4 @@
-"""What changes of devices' service have in common: accepted now and carried out later, their outcome noted."""
+"""Shared code for changes of service: they are accepted now, carried out later, and added to the device's history."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any, Final, NoReturn, cast
 
 import attrs
 
-from thingspace_async.simulator.devices.later import accept
 from thingspace_async.simulator.fleet import PLAN_CODES, Device, Event
-from thingspace_async.simulator.late import DeviceFault, Work
+from thingspace_async.simulator.late_requests import Work
+from thingspace_async.simulator.mechanisms.messages import DeviceFault
 from thingspace_async.simulator.reading import Chosen
+from thingspace_async.simulator.rooms.devices.accepting import accept
 from thingspace_async.simulator.wire import Answer, Call, optional, refuse, required
 
 __all__ = [
@@ -30,28 +31,28 @@ __all__ = [
 ]
 
 IDLE: Final = frozenset({"preactive", "deactive"})
-"""The states without service."""
+"""States without service."""
 
 LINE: Final = frozenset({"mdn", "msisdn", "min"})
-"""The kinds of identifiers that belong to a line of service, and not to hardware."""
+"""The kinds of identifiers of a line of service. The other kinds identify hardware."""
 
 
 @attrs.frozen(kw_only=True)
 class Change:
-    """What a request does to each of its devices; each part of it may refuse one with a DeviceFault."""
+    """A request's steps for each device. Each step may refuse a device with DeviceFault."""
 
     event_type: str
     find: Callable[[Chosen], Device]
     begin: Callable[[Device], object] = lambda _: None
-    """What happens as soon as the request is accepted."""
+    """Called when the request is accepted."""
     finish: Callable[[Device], object]
-    """What happens when its time has come."""
-    tell: Callable[[Device], object] = lambda _: {}
-    """What the callback then tells about the device, as far as that is known (protocol.md 3.4)."""
+    """Called when the request is due."""
+    response: Callable[[Device], object] = lambda _: {}
+    """Returns the device's result for the callback, as far as its form is known (PROTOCOL.md 3.4)."""
 
 
 def existing_in(account_name: str | None) -> Callable[[Chosen], Device]:
-    """Return what finds a device that is there already; in an account, where one is given."""
+    """Return a `find` step for existing devices, in an account if one is given."""
     return lambda chosen: chosen.existing(account_name)
 
 
@@ -64,7 +65,7 @@ def provision(
     service: str = "CarrierService",
     due: datetime | None = None,
 ) -> Answer:
-    """Accept a request that changes devices, and note on each what becomes of it."""
+    """Accept a request that changes devices, and add the outcome to each device's history."""
     due = due or call.platform.clock.now() + call.platform.assumptions.request_time
     note = partial(_note, change.event_type, due, call.session.user.name)
 
@@ -73,7 +74,7 @@ def provision(
         note(device, "Success" if refusal is None else "Failed")
         if refusal is not None:
             raise refusal
-        return change.tell(device)
+        return change.response(device)
 
     work: list[Work] = []
     for each in chosen:
@@ -94,7 +95,7 @@ def _refusal_of(part: Callable[[Device], object], device: Device) -> DeviceFault
     try:
         part(device)
     except DeviceFault as fault:
-        return fault.with_traceback(None)  # Which would keep all that the request was read into.
+        return fault.with_traceback(None)  # The traceback would keep the parsed request alive.
     return None
 
 
@@ -108,21 +109,21 @@ def _note(event_type: str, moment: datetime, user: str, device: Device, status: 
 
 
 def line_of(device: Device) -> dict[str, Any]:
-    """Tell what a device is known by, and its plan."""
+    """Return a device's identifiers and plan."""
     return {"deviceIds": device.device_ids, "servicePlan": device.service_plan}
 
 
 def plan_of(document: Mapping[str, Any]) -> str:
-    """Read the plan that a request cannot do without."""
+    """Read a required plan."""
     required(document, "servicePlan", str)
     return cast(str, optional_plan(document))
 
 
 def optional_plan(document: Mapping[str, Any]) -> str | None:
-    """Read a plan, which has to be one that there is."""
+    """Read an optional plan; refuse an unknown one."""
     code = optional(document, "servicePlan", str)
     if code not in (None, *PLAN_CODES):
-        # The code has the plan's name in it (protocol.md 2.1).
+        # The code contains the plan's name (PROTOCOL.md 2.1).
         raise refuse(
             f"UnifiedWebService.REQUEST_FAILED.{code}.NotFound", f"The service plan {code} could not be found."
         )
@@ -143,5 +144,5 @@ def wrong_state() -> DeviceFault:
 
 
 def too_often(call: Call) -> DeviceFault:
-    """Make the refusal of a device that was changed as often as it may be."""
+    """Make the refusal of a device that reached its limit of changes."""
     return DeviceFault(call.platform.assumptions.too_often_code, "The device was changed too often.")

@@ -1,20 +1,22 @@
-"""What has happened to a simulated device day by day, and pages of it."""
+"""The history of a simulated device by day, and pages of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import islice
 from typing import Any, Final, cast
 
 import attrs
 
 from thingspace_async.simulator.fleet import Device, Event
+from thingspace_async.simulator.mechanisms.pager import page
+from thingspace_async.simulator.mechanisms.seeded import bits
+from thingspace_async.simulator.platform import Platform
 from thingspace_async.simulator.reading import check_identifier, find_device, moment_of
-from thingspace_async.simulator.state import Platform
 from thingspace_async.simulator.wire import Call, required
 
 __all__ = [
+    "MOST_BYTES",
     "Record",
     "Span",
     "days",
@@ -29,30 +31,29 @@ __all__ = [
 ]
 
 Record = tuple[datetime, dict[str, Any]]
-"""When it happened, and how it is answered."""
+"""The time of an entry, and its JSON object."""
+
+MOST_BYTES: Final = 5_000_000
+"""Devices use fewer bytes in a day. Their usage is spread evenly below this number."""
 
 _PER_PAGE: Final = 500
 _BEGINNINGS: Final = frozenset({"Activate", "Restore"})
 _ENDINGS: Final = frozenset({"Suspend", "Deactivate"})
 _IMPLIED: Final[Mapping[str, str]] = {"suspend": "Suspend", "deactive": "Deactivate"}
-_MASK: Final = (1 << 64) - 1
 
 
 def draw(platform: Platform, device: Device, day: int) -> int:
-    """Return 64 bits that look random: splitmix64 of seed, device and day."""
-    mixed = (platform.seed * 0xD1B54A32D192ED03 + device.place * 0x9E3779B97F4A7C15 + day * 0xA0761D6478BD642F) & _MASK
-    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _MASK
-    return mixed ^ (mixed >> 31)
+    """Return 64 pseudo-random bits for a device and a day."""
+    return bits(platform.seed, device.place, day)
 
 
 def eastern(moment: datetime) -> str:
-    """Write a time stamp with an offset, as the samples of histories have it (protocol.md 5)."""
+    """Format a time stamp with an offset, as in the samples of histories (PROTOCOL.md 5)."""
     return (moment.astimezone(UTC) - timedelta(hours=5)).replace(tzinfo=None).isoformat() + "-05:00"
 
 
 def range_of(document: Mapping[str, Any], first: str = "earliest", last: str = "latest") -> tuple[datetime, datetime]:
-    """Read the time that is asked for, both ends included."""
+    """Read the requested period, which includes both ends."""
     return _moment(document, first), _moment(document, last)
 
 
@@ -62,7 +63,7 @@ def _moment(document: Mapping[str, Any], name: str) -> datetime:
 
 
 def device_of(call: Call, device_id: Mapping[str, Any]) -> Device | None:
-    """Find the device with an identifier; None for one that a device had once, which finds no history (4.2)."""
+    """Find the device with an identifier; None for a device's former identifier (PROTOCOL.md 4.2)."""
     fleet, pair = call.platform.devices, check_identifier(device_id)
     if fleet.find(*pair) is None and fleet.knew(*pair):
         return None
@@ -70,16 +71,16 @@ def device_of(call: Call, device_id: Mapping[str, Any]) -> Device | None:
 
 
 def page_of(records: Iterable[Record], begin: datetime, end: datetime) -> tuple[list[dict[str, Any]], bool]:
-    """Return the first records of a time, as many as an answer holds, and whether there are more (protocol.md 5)."""
-    found = list(islice((document for moment, document in records if begin <= moment <= end), _PER_PAGE + 1))
-    return found[:_PER_PAGE], len(found) > _PER_PAGE
+    """Return the first page of records in a period, and whether more follow (PROTOCOL.md 5)."""
+    found = page((document for moment, document in records if begin <= moment <= end), _PER_PAGE)
+    return found.items, found.more
 
 
-# What provisioning did
+# Provisioning history
 
 
 def events_of(platform: Platform, device: Device) -> list[Event]:
-    """Return what was done to a device so far: first what its seed implies, then what requests have done."""
+    """Return a device's provisioning history so far: first the events from its seed, then those from requests."""
     done, now = device.events, platform.clock.now()
     before = done[0].occurred_at if done else now
     implied = [] if device.state == "preactive" and not done else _implied_events(platform, device)
@@ -113,7 +114,7 @@ def _implied_events(platform: Platform, device: Device) -> list[Event]:
 
 @attrs.frozen
 class Span:
-    """A time in which a device was in service on one plan."""
+    """A period of service on one plan."""
 
     begin: datetime
     end: datetime
@@ -122,7 +123,7 @@ class Span:
 
 
 def spans_of(platform: Platform, device: Device) -> list[Span]:
-    """Return when a device has been in service, oldest first."""
+    """Return a device's periods of service, oldest first."""
     found: list[Span] = []
     running: Event | None = None
     for event in events_of(platform, device):
@@ -137,12 +138,12 @@ def spans_of(platform: Platform, device: Device) -> list[Span]:
 
 
 def days(span: Span, begin: datetime, end: datetime) -> Iterator[date]:
-    """Yield the days, in UTC, of a span that touch a time."""
+    """Yield the UTC days of a span that overlap a period."""
     first = max(span.begin, begin).astimezone(UTC).date()
     last = min(span.end, end).astimezone(UTC).date()
     return (date.fromordinal(day) for day in range(first.toordinal(), last.toordinal() + 1))
 
 
 def midnight(day: date) -> datetime:
-    """Return the beginning of a day, in UTC."""
+    """Return the start of a day, in UTC."""
     return datetime.combine(day, time(), UTC)

@@ -1,4 +1,4 @@
-"""Answers about changing what a device's service consists of: its plan, its identifiers, its state, its account."""
+"""Handlers for changes of a device's plan, identifiers, custom state or account."""
 
 from __future__ import annotations
 
@@ -6,24 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
-from thingspace_async._operation import Operation
+from thingspace_async._core.operation import Operation
 from thingspace_async.devices.lifecycle.calls import CHANGE_IDENTIFIER, CHANGE_PLAN, GO_TO_STATE, MOVE
-from thingspace_async.simulator.devices.attributes import writer_of
-from thingspace_async.simulator.devices.changing import (
-    LINE,
-    Change,
-    check_active,
-    existing_in,
-    line_of,
-    optional_plan,
-    plan_of,
-    provision,
-    too_often,
-    wrong_state,
-)
-from thingspace_async.simulator.devices.later import first_of
 from thingspace_async.simulator.fleet import Device, spelled_as_answered
-from thingspace_async.simulator.late import DeviceFault
+from thingspace_async.simulator.mechanisms.messages import DeviceFault
 from thingspace_async.simulator.reading import (
     Chosen,
     account_of,
@@ -34,6 +20,21 @@ from thingspace_async.simulator.reading import (
     moment_of,
     named_device,
     objects_of,
+)
+from thingspace_async.simulator.rooms.devices.accepting import first_of
+from thingspace_async.simulator.rooms.devices.addresses import LISTED, with_addresses
+from thingspace_async.simulator.rooms.devices.attributes import writer_of
+from thingspace_async.simulator.rooms.devices.provisioning import (
+    LINE,
+    Change,
+    check_active,
+    existing_in,
+    line_of,
+    optional_plan,
+    plan_of,
+    provision,
+    too_often,
+    wrong_state,
 )
 from thingspace_async.simulator.wire import Answer, Call, Handler, optional, required, unexpected
 
@@ -46,9 +47,12 @@ _PLAN_CHANGES_A_MONTH: Final = 4
 
 
 def change_plan(call: Call) -> Answer:
-    """Change the plan of active devices, at once or at a time."""
-    document = call.document()
+    """Change the plan of active devices, now or at a given time."""
+    document, write_address = with_addresses(call.document())
     plan = plan_of(document)
+    if document.get(LISTED) is not None:
+        # With the list, the present plan does not select devices.
+        document = {name: value for name, value in document.items() if name != "currentServicePlan"}
     account_name, chosen = choose(call, document, service_plan="currentServicePlan")
     usual = call.platform.clock.now() + call.platform.assumptions.request_time
     due = max(usual, moment_of(document, "takeEffect") or usual)
@@ -59,6 +63,7 @@ def change_plan(call: Call) -> Answer:
         if sum(_month(one.occurred_at) == _month(due) for one in changes) >= _PLAN_CHANGES_A_MONTH:
             raise too_often(call)
         device.service_plan = plan
+        write_address(device)
 
     change = Change(event_type=_CHANGE_PLAN, find=existing_in(account_name), finish=finish)
     return provision(call, change, chosen, account_name=account_name, due=due)
@@ -80,19 +85,22 @@ _CHANGES: Final[Mapping[str | None, tuple[frozenset[str], frozenset[str]]]] = {
     "3Gto4G": (_3G, _4G),
     "4Gto3G": (_4G, _3G),
 }
-"""By the change that is asked for (protocol.md 3.1), the kinds of identifiers that go and come; None is for 3G devices.
+"""The kinds of identifiers that each change removes and adds (PROTOCOL.md 3.1). None is the change of 3G devices.
 
-What each means: https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Change_Device_Identifier/
+Their meaning: https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Change_Device_Identifier/
 """
 
 
 def change_identifier(call: Call) -> Answer:
-    """Give a line of service other hardware, or a device another number."""
+    """Move a line to other hardware, or give a device another number."""
     document = call.document()
     option, plan = optional(document, "change4gOption", str), optional_plan(document)
     service_type = call.path["service_type"].casefold()
-    if option not in _CHANGES or service_type not in ("3g", "4g") or (option is None and service_type == "4g"):
-        raise unexpected()
+    if service_type not in ("3g", "4g"):
+        raise unexpected("must be 3G or 4G", at=(call.path, "service_type"))
+    if option not in _CHANGES or (option is None and service_type == "4g"):
+        known = ", ".join(name for name in _CHANGES if name is not None)
+        raise unexpected(f"must be one of {known}", at=(document, "change4gOption"))
     required(document, "deviceIds", list)
     (going, coming), fleet = _CHANGES[option], call.platform.devices
     new = _new_identifiers(document, coming)
@@ -114,24 +122,24 @@ def change_identifier(call: Call) -> Answer:
         event_type="Change Identifier",
         find=existing_in(None),
         finish=finish,
-        tell=lambda device: {"changeIdentifierResponse": line_of(device)},
+        response=lambda device: {"changeIdentifierResponse": line_of(device)},
     )
     return provision(call, change, [named_device(call, objects_of(document, "deviceIds"))])
 
 
 def _new_identifiers(document: Document, coming: frozenset[str]) -> list[dict[str, str]]:
-    """Read the identifiers that a line gets, spelled as answers spell them."""
+    """Read the new identifiers of a line, with their kinds spelled as in answers."""
     if coming:
         required(document, "deviceIdsTo", list)
     new = [check_identifier(one) for one in objects_of(document, "deviceIdsTo")]
     kinds = {kind for kind, _ in new}
     if kinds != coming and not (kinds and kinds <= coming and coming in (_3G, _4G)):
-        raise unexpected()
+        raise unexpected(f"must contain the kinds {', '.join(sorted(coming)) or 'none'}", at=(document, "deviceIdsTo"))
     return spelled_as_answered([{"id": identifier, "kind": kind} for kind, identifier in new])
 
 
 def go_to_state(call: Call) -> Answer:
-    """Put devices into a state of the account's own; any name of a service and a state is taken."""
+    """Move devices to a custom state. Any names of a service and a state are accepted."""
     document = call.document()
     required(document, "serviceName", str)
     required(document, "mdnZipCode", str)
@@ -176,10 +184,10 @@ def move(call: Call) -> Answer:
 
 
 def _listed_or_filtered(call: Call, document: Document) -> list[Chosen]:
-    """Find the devices that are listed or match the filter; `devicesWithServiceAddress` is not documented enough."""
+    """Find the listed or matching devices. `devicesWithServiceAddress` is not documented well enough to simulate."""
     filtered = optional(document, "filter", dict)
     if (document.get("devices") is None) == (filtered is None):
-        raise unexpected()
+        raise unexpected("body: either devices or filter is needed")
     if filtered is None:
         return chosen_devices(call, document)
     return matching_devices(call, filtered, account_of(call, filtered, "account"))

@@ -1,4 +1,4 @@
-"""Answers about the service of devices (protocol.md 4.2): what is accepted now is carried out later."""
+"""Handlers that activate, suspend, restore and deactivate devices (PROTOCOL.md 4.2)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
-from thingspace_async._operation import Operation
+from thingspace_async._core.operation import Operation
 from thingspace_async.devices.lifecycle.calls import ACTIVATE, DEACTIVATE, RESTORE, SUSPEND, UPLOAD_AND_ACTIVATE
-from thingspace_async.simulator.devices.attributes import writer_of
-from thingspace_async.simulator.devices.changing import (
+from thingspace_async.simulator.fleet import Device
+from thingspace_async.simulator.mechanisms.messages import DeviceFault
+from thingspace_async.simulator.reading import Chosen, account_of, choose, chosen_devices, named_device
+from thingspace_async.simulator.rooms.devices.addresses import with_addresses
+from thingspace_async.simulator.rooms.devices.attributes import writer_of
+from thingspace_async.simulator.rooms.devices.provisioning import (
     IDLE,
     LINE,
     Change,
@@ -23,10 +27,7 @@ from thingspace_async.simulator.devices.changing import (
     too_often,
     wrong_state,
 )
-from thingspace_async.simulator.devices.questions import check_upload, suspension_of
-from thingspace_async.simulator.fleet import Device
-from thingspace_async.simulator.late import DeviceFault
-from thingspace_async.simulator.reading import Chosen, account_of, choose, chosen_devices, named_device
+from thingspace_async.simulator.rooms.devices.status import check_upload, suspension_of
 from thingspace_async.simulator.wire import Answer, Call, Handler, optional, required, unexpected
 
 __all__ = ["HANDLERS"]
@@ -36,13 +37,13 @@ Document: TypeAlias = "dict[str, Any]"
 
 @attrs.frozen
 class _Step:
-    """One of the four provisioning actions that are limited to some a day."""
+    """One of the four provisioning actions with a daily limit."""
 
     event_type: str
     begins: Callable[[str], bool]
-    """Whether it may begin in a state."""
+    """Whether the action is allowed in a state."""
     pending: Callable[[Call], str]
-    """The state until it is carried out."""
+    """The state while the action is pending."""
     ends: str
 
 
@@ -53,7 +54,7 @@ _SUSPEND: Final = _Step(
 _RESTORE: Final = _Step(
     "Restore", "suspend".__eq__, lambda call: call.platform.assumptions.pending_restore_state, "active"
 )
-# From custom states, too.
+# Deactivation is allowed in custom states too.
 _DEACTIVATE: Final = _Step(
     "Deactivate",
     lambda state: state not in IDLE and not state.startswith("pending "),
@@ -64,8 +65,9 @@ _STEPS: Final = frozenset(step.event_type for step in (_ACTIVATE, _SUSPEND, _RES
 
 
 def activate(call: Call) -> Answer:
-    """Put devices into service; those that are not in the account are added to it at once."""
-    return _activate(call, call.document())
+    """Put devices into service. Unknown devices are added to the account immediately."""
+    document, write_address = with_addresses(call.document())
+    return _activate(call, document, write_address)
 
 
 def upload_and_activate(call: Call) -> Answer:
@@ -75,7 +77,7 @@ def upload_and_activate(call: Call) -> Answer:
     return _activate(call, document)
 
 
-def _activate(call: Call, document: Document) -> Answer:
+def _activate(call: Call, document: Document, write_address: Callable[[Device], object] = lambda _: None) -> Answer:
     account_name = account_of(call, document)
     required(document, "mdnZipCode", str)
     plan, write = plan_of(document), writer_of(call, document, account_name)
@@ -84,7 +86,9 @@ def _activate(call: Call, document: Document) -> Answer:
 
     def find(chosen: Chosen) -> Device:
         if chosen.device is None and kinds_of_new <= {one["kind"].casefold() for one in chosen.device_ids}:
-            chosen = named_device(call, chosen.device_ids)  # The same request may have added it: it may name one twice.
+            chosen = named_device(
+                call, chosen.device_ids
+            )  # The request may name a device twice, and have just added it.
             if chosen.device is None:
                 return call.platform.devices.add_named(account_name, chosen.device_ids, call.platform.clock.now())
         return chosen.existing(account_name)
@@ -94,6 +98,7 @@ def _activate(call: Call, document: Document) -> Answer:
         device.device_ids = [*call.platform.devices.new_line(), *hardware]
         device.service_plan = plan
         write(device)
+        write_address(device)
         _end(_ACTIVATE, device)
 
     activation = Change(
@@ -101,27 +106,27 @@ def _activate(call: Call, document: Document) -> Answer:
         find=find,
         begin=partial(_begin, call, _ACTIVATE),
         finish=finish,
-        tell=lambda device: {"activateResponse": {**line_of(device), "state": device.state}},
+        response=lambda device: {"activateResponse": {**line_of(device), "state": device.state}},
     )
     return provision(call, activation, chosen_devices(call, document), account_name=account_name)
 
 
 def suspend(call: Call) -> Answer:
     """Suspend devices."""
-    return _change_service(call, _SUSPEND, call.document(), tell=partial(suspension_of, call))
+    return _change_service(call, _SUSPEND, call.document(), response=partial(suspension_of, call))
 
 
 def restore(call: Call) -> Answer:
     """Restore suspended devices."""
-    return _change_service(call, _RESTORE, call.document(), tell=lambda _: {"restoreResponse": {"restored": True}})
+    return _change_service(call, _RESTORE, call.document(), response=lambda _: {"restoreResponse": {"restored": True}})
 
 
 def deactivate(call: Call) -> Answer:
-    """End the service of devices, and delete them if that is wanted."""
+    """End the service of devices, and delete them on request."""
     document = call.document()
     required(document, "accountName", str)
     if required(document, "reasonCode", str) != "FF":
-        raise unexpected()
+        raise unexpected("must be FF", at=(document, "reasonCode"))
     delete = optional(document, "deleteAfterDeactivation", bool)
 
     def finish(device: Device) -> None:
@@ -129,7 +134,7 @@ def deactivate(call: Call) -> Answer:
         if delete:
             call.platform.devices.remove(device)
 
-    return _change_service(call, _DEACTIVATE, document, finish=finish, tell=lambda _: {"deactivateResponse": {}})
+    return _change_service(call, _DEACTIVATE, document, finish=finish, response=lambda _: {"deactivateResponse": {}})
 
 
 def _change_service(
@@ -138,7 +143,7 @@ def _change_service(
     document: Document,
     *,
     finish: Callable[[Device], object] | None = None,
-    tell: Callable[[Device], object],
+    response: Callable[[Device], object],
 ) -> Answer:
     account_name, chosen = choose(call, document)
     change = Change(
@@ -146,7 +151,7 @@ def _change_service(
         find=existing_in(account_name),
         begin=partial(_begin, call, step),
         finish=finish or partial(_end, step),
-        tell=tell,
+        response=response,
     )
     return provision(call, change, chosen, account_name=account_name)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 
 from thingspace_async.simulator.fleet import Device
-from thingspace_async.simulator.late import Work
+from thingspace_async.simulator.late_requests import Work
 from thingspace_async.simulator.reading import Chosen
 from thingspace_async.simulator.wire import Answer, Call, unexpected
 
@@ -22,7 +22,7 @@ def accept_each(
     *,
     service: str = "CarrierService",
 ) -> Answer:
-    """Accept a request that does the same to each of its devices."""
+    """Accept a request with the same work for each of its devices."""
     work = [Work(each.device_ids, partial(do, each)) for each in chosen]
     return accept(call, chosen, work, account_name, service=service)
 
@@ -36,9 +36,9 @@ def accept(
     service: str = "CarrierService",
     due: datetime | None = None,
 ) -> Answer:
-    """Accept a request about some devices, of the first one's account where none is named."""
+    """Accept a request about some devices. Its account defaults to that of the first known device."""
     if not chosen:
-        raise unexpected()
+        raise unexpected("the request names no device")
     if account_name is None and (first := first_of(chosen)) is not None:
         account_name = first.account_name
     time = None if due is None else due - call.platform.clock.now()
@@ -46,5 +46,5 @@ def accept(
 
 
 def first_of(chosen: list[Chosen]) -> Device | None:
-    """Return the first device of those that are known."""
+    """Return the first known device."""
     return next((each.device for each in chosen if each.device is not None), None)

@@ -1,4 +1,4 @@
-"""Answers to questions about the service of devices, and to uploads: they leave the devices as they are."""
+"""Handlers for questions about the service of devices, and for uploads. They do not change devices."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from thingspace_async._operation import Operation
+from thingspace_async._core.operation import Operation
 from thingspace_async.devices.lifecycle.calls import CHECK_AVAILABILITY, ORDER_STATUS, SUSPENSION_STATUS, UPLOAD
-from thingspace_async.simulator.devices.changing import IDLE
-from thingspace_async.simulator.devices.later import accept_each
-from thingspace_async.simulator.devices.timeline import events_of
 from thingspace_async.simulator.fleet import Device, stamp
 from thingspace_async.simulator.reading import (
     Chosen,
@@ -21,6 +18,9 @@ from thingspace_async.simulator.reading import (
     identified_devices,
     matching_devices,
 )
+from thingspace_async.simulator.rooms.devices.accepting import accept_each
+from thingspace_async.simulator.rooms.devices.provisioning import IDLE
+from thingspace_async.simulator.rooms.devices.timeline import events_of
 from thingspace_async.simulator.wire import Answer, Call, Handler, optional, required, unexpected
 
 __all__ = ["HANDLERS", "check_upload", "suspension_of"]
@@ -43,7 +43,7 @@ def upload(call: Call) -> Answer:
 
 
 def check_availability(call: Call) -> Answer:
-    """Look whether devices are known to Verizon."""
+    """Report whether devices are known to Verizon."""
     document = call.document()
     account_name = call.check_account(required(document, "accountName", str))
     required(document, "devices", list)
@@ -57,19 +57,21 @@ def check_availability(call: Call) -> Answer:
 
 
 def order_status(call: Call) -> Answer:
-    """Look how far an activation has come."""
+    """Report the status of an activation."""
     document = call.document()
     account_name = call.check_account(required(document, "accountName", str))
     order = optional(document, "orderRequestId", str)
-    if order is not None and order.strip() not in call.platform.late_requests:  # The page's sample has blanks around.
-        raise unexpected()
+    if (
+        order is not None and order.strip() not in call.platform.late_requests.by_id
+    ):  # The page's sample has blanks around.
+        raise unexpected("names no request", at=(document, "orderRequestId"))
     required(document, "devices", list)
     chosen = chosen_devices(call, document)
     return accept_each(call, chosen, lambda each: each.check(account_name), account_name, service=_SERVICE)
 
 
 def suspension_status(call: Call) -> Answer:
-    """Look how long devices are suspended."""
+    """Report how long devices remain suspended."""
     document = call.document()
     account_name, chosen = _choose(call, document)
 
@@ -81,28 +83,28 @@ def suspension_status(call: Call) -> Answer:
 
 
 def _choose(call: Call, document: Mapping[str, Any]) -> tuple[str | None, list[Chosen]]:
-    """Find the devices that are listed, or match the filter beside the account, and their account."""
+    """Find the listed or matching devices; return the account, None if a list omits it, and the devices."""
     filtered = optional(document, "filter", dict)
     if document.get("deviceIds") is None:
         account_name = account_of(call, document)
         return account_name, matching_devices(call, filtered or {}, account_name)
     if filtered is not None:
-        raise unexpected()
+        raise unexpected("is not allowed together with deviceIds", at=(document, "filter"))
     return given_account(call, document), identified_devices(call, document)
 
 
 def check_upload(document: Mapping[str, Any]) -> None:
-    """Refuse an upload that lacks something."""
+    """Refuse an upload without all required members."""
     for name in ("accountName", "emailAddress", "deviceSku", "uploadType"):
         required(document, name, str)
     required(document, "devices", list)
 
 
 def suspension_of(call: Call, device: Device) -> dict[str, Any]:
-    """Tell when a suspended device is to be resumed."""
+    """Return the expected resume date of a suspended device."""
     done = [one for one in events_of(call.platform, device) if one.status == "Success"]
     begun = [one.occurred_at for one in done if one.event_type == "Suspend"]
-    # A device whose state a test has set to `suspend` was suspended at no time.
+    # If a test set the state to `suspend`, the history contains no suspension.
     return {"suspendResponse": {"expectedResumeDate": stamp(begun[-1] + _LONGEST_SUSPENSION)} if begun else {}}
 
 

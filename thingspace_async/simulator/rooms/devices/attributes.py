@@ -1,22 +1,22 @@
-"""Answers about what an account writes on its devices: custom fields, cost centers, contacts (protocol.md 3.1)."""
+"""Handlers for data that accounts store with devices: custom fields, cost centers, contacts (PROTOCOL.md 3.1)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from thingspace_async._operation import Operation
+from thingspace_async._core.operation import Operation
 from thingspace_async.devices.inventory.calls import (
     UPDATE_CONTACT_INFORMATION,
     UPDATE_COST_CENTER,
     UPDATE_CUSTOM_FIELDS,
 )
-from thingspace_async.simulator.devices.later import accept_each
 from thingspace_async.simulator.fleet import Device
 from thingspace_async.simulator.reading import choose, custom_fields_of, find_group
+from thingspace_async.simulator.rooms.devices.accepting import accept_each
 from thingspace_async.simulator.wire import Answer, Call, Handler, optional, required
 
-__all__ = ["HANDLERS", "writer_of"]
+__all__ = ["HANDLERS", "place_of_use", "writer_of"]
 
 Change = Callable[[Device], None]
 
@@ -26,6 +26,7 @@ _NAME: Final = {
     "middleName": "PrimaryPlaceOfUseMiddleName",
     "lastName": "PrimaryPlaceOfUseLastName",
     "suffix": "PrimaryPlaceOfUseSuffix",
+    "suffex": "PrimaryPlaceOfUseSuffix",
 }
 _ADDRESS: Final = {
     "addressLine1": "PrimaryPlaceOfUseAddressLine1",
@@ -35,33 +36,34 @@ _ADDRESS: Final = {
     "country": "PrimaryPlaceOfUseCountry",
     "zip": "PrimaryPlaceOfUseZipCode",
     "zip4": "PrimaryPlaceOfUseZipCode4",
+    "zip+4": "PrimaryPlaceOfUseZipCode4",
     "phone": "PrimaryPlaceOfUseCBRPhone",
     "phoneType": "PrimaryPlaceOfUseCBRPhoneType",
     "emailAddress": "PrimaryPlaceOfUseEmailAddress",
 }
-"""What a request calls a part of the place of use, and what an answer about a device does."""
+"""The members of a place of use in requests, and the extended attributes for them in answers."""
 
 
 def update_custom_fields(call: Call) -> Answer:
-    """Write custom fields; those that are not named stay."""
+    """Set custom fields; keep the others."""
     document = call.document()
     fields = custom_fields_of(document, "customFieldsToUpdate")
     return _accept(call, document, lambda device: device.write(fields))
 
 
 def update_contact_information(call: Call) -> Answer:
-    """Replace who uses devices, and where."""
+    """Replace the primary place of use, with the customer's name and address."""
     document = call.document()
-    place = _place_of_use(required(document, "primaryPlaceOfUse", dict))
+    place = place_of_use(required(document, "primaryPlaceOfUse", dict))
     return _accept(call, document, lambda device: device.describe(place))
 
 
 def update_cost_center(call: Call) -> Answer:
-    """Change or remove the cost center's code, change who uses devices, or both."""
+    """Change or remove the cost center code, replace the primary place of use, or both."""
     document = call.document()
     values: dict[str, str | None] = {}
     if (place := optional(document, "primaryPlaceOfUse", dict)) is not None:
-        values |= _place_of_use(place)
+        values |= place_of_use(place)
     if (code := optional(document, "costCenter", str)) is not None:
         values["CostCenterCode"] = code
     if optional(document, "removeCostCenter", bool):
@@ -69,26 +71,31 @@ def update_cost_center(call: Call) -> Answer:
     return _accept(call, document, lambda device: device.describe(values))
 
 
-def _place_of_use(place: Mapping[str, Any]) -> dict[str, str | None]:
-    """Read a place of use as extended attributes; what it leaves out is emptied."""
+def place_of_use(place: Mapping[str, Any], *, fixed: bool = False) -> dict[str, str | None]:
+    """Read a place of use as extended attributes. Omitted members become attributes without a value.
+
+    The `fixed` address of a 5G Business Internet device has no country.
+    """
     name, address = required(place, "customerName", dict), required(place, "address", dict)
     for part, member in (
         *((name, member) for member in ("firstName", "lastName")),
-        *((address, member) for member in ("addressLine1", "city", "state", "zip", "country")),
+        *((address, member) for member in ("addressLine1", "city", "state", "zip", *(() if fixed else ("country",)))),
     ):
         required(part, member, str)
-    values = {key: optional(name, member, str) for member, key in _NAME.items()}
-    return values | {key: optional(address, member, str) for member, key in _ADDRESS.items()}
+    values: dict[str, str | None] = {key: None for part in (_NAME, _ADDRESS) for key in part.values()}
+    for part, names in ((name, _NAME), (address, _ADDRESS)):
+        values |= {names[member]: optional(part, member, str) for member in names if member in part}
+    return values
 
 
 def writer_of(call: Call, document: Mapping[str, Any], account_name: str) -> Change:
-    """Return what writes on a device all that a request says about it, besides its service."""
+    """Return a function that applies a request's group, custom fields and attributes to a device."""
     group_name = optional(document, "groupName", str)
     group = None if group_name is None else find_group(call, account_name, group_name)
     fields = custom_fields_of(document, "customFields")
     values: dict[str, str | None] = {}
     if (place := optional(document, "primaryPlaceOfUse", dict)) is not None:
-        values |= _place_of_use(place)
+        values |= place_of_use(place)
     for member, key in (("skuNumber", "SkuNumber"), ("costCenterCode", "CostCenterCode")):
         if (value := optional(document, member, str)) is not None:
             values[key] = value

@@ -1,4 +1,4 @@
-"""Answers about devices' history (protocol.md 4.2, 5)."""
+"""Handlers for the history of devices (PROTOCOL.md 4.2, 5)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from thingspace_async._operation import Operation
+from thingspace_async._core.operation import Operation
 from thingspace_async.devices.history.calls import CONNECTIONS, PROVISIONING, REQUEST_PROVISIONING
-from thingspace_async.simulator.devices.timeline import (
+from thingspace_async.simulator.fleet import Device, Event
+from thingspace_async.simulator.late_requests import Work
+from thingspace_async.simulator.platform import Platform
+from thingspace_async.simulator.reading import check_count, moment_of, named_device, objects_of
+from thingspace_async.simulator.rooms.devices.timeline import (
     Record,
     Span,
     days,
@@ -22,19 +26,16 @@ from thingspace_async.simulator.devices.timeline import (
     range_of,
     spans_of,
 )
-from thingspace_async.simulator.fleet import Device, Event
-from thingspace_async.simulator.late import Work
-from thingspace_async.simulator.reading import check_count, moment_of, named_device, objects_of
 from thingspace_async.simulator.wire import Answer, Call, Handler, required
 
-__all__ = ["HANDLERS"]
+__all__ = ["HANDLERS", "longest_session"]
 
 _MOST_FILTERED: Final = 100
 _A_DAY: Final = 86_400
 
 
 def list_connections(call: Call) -> Answer:
-    """List the beginnings and ends of a device's data sessions."""
+    """List the starts and stops of a device's data sessions."""
     wanted = call.document()
     begin, end = range_of(wanted)
     device = device_of(call, required(wanted, "deviceId", dict))
@@ -43,7 +44,7 @@ def list_connections(call: Call) -> Answer:
 
 
 def _connections(call: Call, device: Device, begin: datetime, end: datetime) -> Iterator[Record]:
-    """Yield what happened while the device was in service."""
+    """Yield the connection events during the device's periods of service."""
     for span in spans_of(call.platform, device):
         for day in days(span, begin, end):
             luck = draw(call.platform, device, day.toordinal())
@@ -52,16 +53,27 @@ def _connections(call: Call, device: Device, begin: datetime, end: datetime) -> 
                     yield moment, _connection(moment, attributes)
 
 
-def _sessions(luck: int, day: date, span: Span) -> Iterator[tuple[datetime, dict[str, str]]]:
-    """Yield the beginnings and ends of two to four sessions; every other one begins as the one before it ends."""
+def _spans(luck: int) -> Iterator[tuple[int, int]]:
+    """Yield the two to four sessions of a day in seconds. Every second one starts when the previous one stops."""
     count = 2 + luck % 3
     part = _A_DAY // count
-    line = {} if span.mdn is None else {"Msisdn": f"1{span.mdn}"}
     for place in range(count):
         start = place * part + (0 if place % 2 else luck >> 8 & 1023)
-        stop = min(start + part // 2 if place % 2 else (place + 1) * part, _A_DAY - 1)
+        yield start, min(start + part // 2 if place % 2 else (place + 1) * part, _A_DAY - 1)
+
+
+def longest_session(platform: Platform, device: Device, day: date) -> timedelta:
+    """Return the length of a device's longest data session of a day."""
+    return timedelta(seconds=max(stop - start for start, stop in _spans(draw(platform, device, day.toordinal()))))
+
+
+def _sessions(luck: int, day: date, span: Span) -> Iterator[tuple[datetime, dict[str, str]]]:
+    """Yield the starts and stops of the sessions of a day."""
+    spans = list(_spans(luck))
+    line = {} if span.mdn is None else {"Msisdn": f"1{span.mdn}"}
+    for start, stop in spans:
         yield midnight(day) + timedelta(seconds=start), {"BytesUsed": "0", "Event": "Start"}
-        used = {"BytesUsed": str(luck % 5_000_000 // count), "Event": "Stop", **line}
+        used = {"BytesUsed": str(luck % 5_000_000 // len(spans)), "Event": "Stop", **line}
         yield midnight(day) + timedelta(seconds=stop), used
 
 
@@ -74,7 +86,7 @@ def _connection(moment: datetime, attributes: Mapping[str, str]) -> dict[str, An
 
 
 def list_provisioning(call: Call) -> Answer:
-    """List what provisioning did to a device."""
+    """List a device's provisioning history."""
     wanted = call.document()
     begin, end = range_of(wanted)
     device = device_of(call, required(wanted, "deviceId", dict))
@@ -99,7 +111,7 @@ def _provisioning(event: Event) -> dict[str, Any]:
 
 
 def request_provisioning(call: Call) -> Answer:
-    """Accept a request for the provisioning of devices of an account."""
+    """Accept a request for the provisioning history of an account's devices."""
     wanted = call.document()
     account_name = call.check_account(required(wanted, "accountName", str))
     for name in ("earliest", "latest"):

@@ -1,0 +1,1 @@
+"""Building blocks from which most endpoints are declared."""

@@ -1,0 +1,46 @@
+"""The certificate and the key of all simulated V2X clients. They protect nothing: everybody can read the key here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["AUTHORITY", "CERTIFICATE", "PRIVATE_KEY"]
+
+AUTHORITY: Final = """\
+-----BEGIN CERTIFICATE-----
+MIIBnjCCAUOgAwIBAgIUOXsliaxDjiUfrbBjI/aKgCsd4NQwCgYIKoZIzj0EAwIw
+GzEZMBcGA1UEAwwQU2ltdWxhdGVkIEVUWCBDQTAgFw0yNjExMjcwNTIwNThaGA8y
+MTI2MTEwMzA1MjA1OFowGzEZMBcGA1UEAwwQU2ltdWxhdGVkIEVUWCBDQTBZMBMG
+ByqGSM49AgEGCCqGSM49AwEHA0IABP5LaZjnAkANBB+E9Io1joSmvzhDvLatmeli
+rHu52Bm4v5Aiquh6tkjCF95e2IiYDW7FqM2YcZnfIeQsy1v3pPOjYzBhMB0GA1Ud
+DgQWBBRfpR2oKAQpUKaTHUG96/x4EvoyozAfBgNVHSMEGDAWgBRfpR2oKAQpUKaT
+HUG96/x4EvoyozAPBgNVHRMBAf8EBTADAQH/MA4GA1UdDwEB/wQEAwIBBjAKBggq
+hkjOPQQDAgNJADBGAiEAkm4sbQlJuH8DLFYyJ8/JjXG7FMvaVRp46JUNYB+Ip/QC
+IQCtKmU59KJRCTvcB9n0NZpj4EQR5qmV+PA810ZYfs8O8g==
+-----END CERTIFICATE-----
+"""
+"""The authority that signed the certificate. Its own key no longer exists."""
+
+CERTIFICATE: Final = """\
+-----BEGIN CERTIFICATE-----
+MIIB2DCCAX6gAwIBAgIUOgJJkaht/piAe3zRl+GKoyzrJDcwCgYIKoZIzj0EAwIw
+GzEZMBcGA1UEAwwQU2ltdWxhdGVkIEVUWCBDQTAgFw0yNjExMjcwNTIwNThaGA8y
+MTI2MTEwMzA1MjA1OFowHzEdMBsGA1UEAwwUU2ltdWxhdGVkIEVUWCBjbGllbnQw
+WTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAS2t6Yzl+lqQiHwW3DmVE2cULcAND0+
+uFrSthlZFETPdgYQAwaa0c4fB+2tk45jF3gqr5xPtBkE0JG9vZQ9u/QLo4GZMIGW
+MAkGA1UdEwQCMAAwDgYDVR0PAQH/BAQDAgeAMB0GA1UdJQQWMBQGCCsGAQUFBwMC
+BggrBgEFBQcDATAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwHwYDVR0jBBgw
+FoAUX6UdqCgEKVCmkx1Bvev8eBL6MqMwHQYDVR0OBBYEFOj4ZhcCMPwDAQ3K6s/e
+UwLjpbFmMAoGCCqGSM49BAMCA0gAMEUCIEzBExe2jgzQjKb+PQrPX4+BPXyrli6n
+pbeFq6fcZiNTAiEAq0afrSpzelY9cwx7d//3iLnX2PO0XLzKJ5ZrvS3Ug/w=
+-----END CERTIFICATE-----
+"""
+"""For clients, and for a server at localhost or 127.0.0.1, so that tests can run an MQTT server."""
+
+PRIVATE_KEY: Final = """\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgOAIjj3+dfnalgb77
+rKligGc1QFWyLciQxnPr7nOmrIihRANCAAS2t6Yzl+lqQiHwW3DmVE2cULcAND0+
+uFrSthlZFETPdgYQAwaa0c4fB+2tk45jF3gqr5xPtBkE0JG9vZQ9u/QL
+-----END PRIVATE KEY-----
+"""
