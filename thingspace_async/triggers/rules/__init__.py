@@ -1,0 +1,1 @@
+"""Rules of triggers: the usage that they watch, their conditions, and their actions."""
