@@ -1,0 +1,46 @@
+"""Software management v3, for devices with LWM2M or OMA-DM: `session.software`."""
+
+from thingspace_async.software.v3.calls import OPERATIONS, Version3
+from thingspace_async.software.v3.models import (
+    AccountDevice,
+    AccountDevicePage,
+    Campaign,
+    CampaignDatesRequest,
+    CampaignPage,
+    CampaignRequest,
+    ChangeDevicesResult,
+    DeviceFirmware,
+    DeviceFirmwareList,
+    DeviceFirmwareUpgrade,
+    DeviceListResult,
+    DeviceProtocol,
+    FirmwarePackage,
+    FirmwareProtocol,
+    FirmwareReportAccepted,
+    LicensePage,
+    LicenseResult,
+    SoftwareInfo,
+)
+
+__all__ = [
+    "OPERATIONS",
+    "AccountDevice",
+    "AccountDevicePage",
+    "Campaign",
+    "CampaignDatesRequest",
+    "CampaignPage",
+    "CampaignRequest",
+    "ChangeDevicesResult",
+    "DeviceFirmware",
+    "DeviceFirmwareList",
+    "DeviceFirmwareUpgrade",
+    "DeviceListResult",
+    "DeviceProtocol",
+    "FirmwarePackage",
+    "FirmwareProtocol",
+    "FirmwareReportAccepted",
+    "LicensePage",
+    "LicenseResult",
+    "SoftwareInfo",
+    "Version3",
+]
