@@ -1,0 +1,5 @@
+"""Rules that make alerts."""
+
+from thingspace_async.sensor_insights.rules.calls import OPERATIONS
+
+__all__ = ["OPERATIONS"]
