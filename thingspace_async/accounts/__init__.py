@@ -1,4 +1,4 @@
-"""Accounts: what an account may use, its plans, leads, custom states and pending requests.
+"""Accounts: features, service plans, leads, custom states and pending requests of an account.
 
     account = await session.accounts.get(cloud.account_name)
     print(account.organization_name, [plan.code for plan in account.service_plans])

@@ -1,4 +1,4 @@
-"""Calls about accounts."""
+"""Calls for accounts."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Final
 
 import attrs
 
-from thingspace_async import _checks
-from thingspace_async._namespace import Namespace, next_from_location
-from thingspace_async._operation import Operation
-from thingspace_async._types import Accepted
+from thingspace_async._core import checks
+from thingspace_async._core.namespace import Namespace, next_from_location
+from thingspace_async._core.operation import Operation
+from thingspace_async._core.refusals import retyped
+from thingspace_async._core.types import Accepted
 from thingspace_async.accounts.models import (
     Account,
     AccountLead,
@@ -24,7 +25,7 @@ from thingspace_async.accounts.models import (
     ServicePlan,
     StatusResponse,
 )
-from thingspace_async.errors import BadRequest, InvalidRequest, NotFound, RequestPending, StatusNotOffered, retyped
+from thingspace_async.errors import BadRequest, InvalidRequest, NotFound, RequestPending, StatusNotOffered
 
 __all__ = ["OPERATIONS", "Accounts"]
 
@@ -80,18 +81,18 @@ OPERATIONS: Final = (
 
 
 class Accounts(Namespace):
-    """Accounts, their service plans, leads, custom states and pending requests."""
+    """Accounts: features, service plans, leads, custom states and pending requests of an account."""
 
     async def get(self, account_name: str) -> Account:
         """Read an account: its carriers, features, IP pools and service plans.
 
-        Raises BadRequest with the short code `REQUEST_FAILED.AccountNotFound` for an account that does not exist.
+        Raises BadRequest with the short code `REQUEST_FAILED.AccountNotFound` if the account does not exist.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/get-account-information.html
         """
         return await self._send(GET, path={"account_name": account_name})
 
     async def leads_page(self, account_name: str, *, next: int | None = None) -> AccountLeadsResult:  # noqa: A002
-        """Read one page of the account's leads; ask for the following one with the page's `next`.
+        """Read one page of the account's leads. Pass the page's `next` to request the next page.
 
         For members of Verizon's partner program only. The platform synchronizes leads once an hour.
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Get_Account_Leads/
@@ -99,43 +100,43 @@ class Accounts(Namespace):
         query = {} if next is None else {"next": str(next)}
         reply = await self._reply(LEADS, path={"account_name": account_name}, query=query)
         more = reply.status == 202 if reply.value.has_more_data is None else reply.value.has_more_data
-        way_on = next_from_location(LEADS, reply) if more else None
-        return attrs.evolve(reply.value, has_more_data=more, next=way_on)
+        next_page = next_from_location(LEADS, reply) if more else None
+        return attrs.evolve(reply.value, has_more_data=more, next=next_page)
 
     def leads(self, account_name: str) -> AsyncGenerator[AccountLead]:
-        """Walk all leads of the account, a page ahead of the caller.
+        """Walk all leads of the account, and fetch one page ahead.
 
-        Raises AnswerUnreadable where the platform promises more leads and does not say how to get them.
+        Raises AnswerUnreadable if there are more leads but the answer does not say how to request them.
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Get_Account_Leads/
         """
         return self._walk(
             LEADS,
-            fetch=lambda way_on: self.leads_page(account_name, next=way_on),
+            fetch=lambda next_page: self.leads_page(account_name, next=next_page),
             following=lambda page: page.next,
             items=lambda page: page.leads,
         )
 
     async def states_and_services(self, account_name: str) -> AccountStatesAndServices:
-        """Read the custom services and states that are defined for the account.
+        """Read the custom services and states of the account.
 
-        In limited release: not every account has it.
+        In limited release: not all accounts have this call.
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Get_Services_and_States/
         """
         return await self._send(STATES_AND_SERVICES, path={"account_name": account_name})
 
     async def service_plans(self, account_name: str) -> tuple[ServicePlan, ...]:
-        """Read the data plans that devices of the account may be activated with.
+        """Read the service plans that are available to devices of the account.
 
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Get_Service_Plans/
         """
         return await self._send(SERVICE_PLANS, path={"account_name": account_name})
 
     async def request_status(self, account_name: str, request_id: str) -> AsynchronousRequestResult:
-        """Read how far an activation, deactivation, suspension or restoration of a single device has come.
+        """Read the status of an activation, deactivation, suspension or restoration of a single device.
 
-        Requests about several devices and all other kinds of requests have no status here; for those about eSIM
-        profiles ask `request_status_by_device`. Activations usually take minutes, up to 12 hours during large updates
-        of the network. The answer holds no details: read the device again for its new state.
+        Requests for several devices, and all other kinds of requests, have no status here. For eSIM profiles, use
+        `request_status_by_device`. Activations usually take minutes, but up to 12 hours during large network updates.
+        The answer holds no details: read the device again for its new state.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/get-request-status.html
         """
         return await self._send(REQUEST_STATUS, path={"account_name": account_name, "request_id": request_id})
@@ -145,25 +146,25 @@ class Accounts(Namespace):
         account_name: str,
         accepted: Accepted,
         *,
-        timeout: timedelta = timedelta(hours=1),  # noqa: ASYNC109 - when it is over, the error says so
+        timeout: timedelta = timedelta(hours=1),  # noqa: ASYNC109 - raises an error of its own
         interval: timedelta = timedelta(seconds=2),
         longest_interval: timedelta = timedelta(minutes=1),
     ) -> AsynchronousRequestResult:
-        """Ask for the status of a request until the platform has ended it; for where no callback can be received.
+        """Poll the status of a request until the platform has finished it, if you cannot receive callbacks.
 
-        Only of an activation, deactivation, suspension or restoration of a single device: for all else the platform has
-        no status, which is StatusNotOffered; await its messages instead (`session.listen`). Each interval is half as
-        long again as the one before, up to the longest. A request that failed raises nothing: ask `failed` of the
-        answer. Raises RequestPending when the time is over; call it again to wait on.
+        This works only for an activation, deactivation, suspension or restoration of a single device. Other requests
+        raise StatusNotOffered: await their messages instead (`session.listen`). Each interval is 1.5 times as long as
+        the one before, up to `longest_interval`. A failed request raises no error: read `failed` of the result. Raises
+        RequestPending after `timeout`; call this method again to keep waiting.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/get-request-status.html
         """
         if not isinstance(accepted, Accepted):
             raise InvalidRequest(
-                f"accounts.wait: give what the request answered, Accepted, not {type(accepted).__name__}"
+                f"accounts.wait: pass the Accepted that the request returned, not {type(accepted).__name__}"
             )
-        within = _checks.seconds("accounts.wait", "timeout", timeout)
-        pause = _checks.seconds("accounts.wait", "interval", interval)
-        longest = _checks.seconds("accounts.wait", "longest_interval", longest_interval)
+        within = checks.seconds("accounts.wait", "timeout", timeout)
+        pause = checks.seconds("accounts.wait", "interval", interval)
+        longest = checks.seconds("accounts.wait", "longest_interval", longest_interval)
         try:
             async with asyncio.timeout(within):
                 result = await self._first_status(account_name, accepted.request_id)
@@ -172,7 +173,9 @@ class Accounts(Namespace):
                     pause = min(pause * 1.5, longest)
                     result = await self.request_status(account_name, accepted.request_id)
         except TimeoutError:
-            raise RequestPending(f"request {accepted.request_id} was still under way after {within:g} s") from None
+            raise RequestPending(
+                f"request {accepted.request_id} was not finished after {within:g} s: call accounts.wait again"
+            ) from None
         return result
 
     async def _first_status(self, account_name: str, request_id: str) -> AsynchronousRequestResult:
@@ -185,31 +188,31 @@ class Accounts(Namespace):
         raise retyped(
             refusal,
             StatusNotOffered,
-            f"{refusal.message}; the platform tells the status of requests about a single device only, and of "
-            "activations, deactivations, suspensions and restorations alone: await its messages with session.listen, "
-            "or ask request_status_by_device where it is about eSIM profiles",
+            f"{refusal.message.rstrip('.')}; the platform has a status only for an activation, deactivation, "
+            "suspension or restoration of a single device: await the callback messages with session.listen, or call "
+            "request_status_by_device for eSIM profiles",
         )
 
     async def request_status_by_device(self, account_name: str, request_id: str) -> StatusResponse:
-        """Read how far a request about eSIM profiles has come, as a whole and with each of its devices.
+        """Read the status of a request for eSIM profiles, as a whole and for each device.
 
-        A device that the platform gave up raises nothing: look at `failed_devices`.
+        Devices that failed raise no error: read `failed_devices` of the answer.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/asynch-request-status.html
         """
         return await self._send(REQUEST_STATUS_BY_DEVICE, path={"account_name": account_name, "request_id": request_id})
 
     async def get_global(self, account_name: str) -> Account:
-        """Read an account at the address without `m2m`, which is meant for accounts with global eSIM profiles.
+        """Read an account that has global eSIM profiles, at the URL without `m2m`.
 
-        `get` reads the same at the address that all accounts have, with the IP pools, which may be missing here.
+        For all other accounts, use `get`. It also returns the IP pools, which may be missing here.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/get-account-information.html
         """
         return await self._send(GET_GLOBAL, path={"account_name": account_name})
 
     async def global_service_plans(self, account_name: str) -> Account:
-        """Read service plans with the account's carriers and features, meant for accounts with global eSIM profiles.
+        """Read the service plans, carriers and features of an account that has global eSIM profiles.
 
-        `service_plans` reads the plans alone, at the address that all accounts have.
+        For all other accounts, use `service_plans`. It returns the plans only.
         https://thingspace.verizon.com/content/thingspace-portal/documentation/apis/connectivity-management/global-iot/api_reference/service_plan_list.html
         """
         return await self._send(GLOBAL_SERVICE_PLANS, path={"account_name": account_name})

@@ -1,4 +1,4 @@
-"""eSIM: activate devices whose SIM is built in, and download, enable and suspend the profiles on it.
+"""eSIM: activate devices with a built-in SIM, and download, enable and suspend its profiles.
 
     from thingspace_async import DeviceId
     from thingspace_async.esim import ChangeProfileRequest
@@ -14,7 +14,7 @@
     result = await session.accounts.request_status_by_device(cloud.account_name, accepted.request_id)
     print(result.status, [device.ids for device in result.failed_devices])
 
-Results arrive later on DeviceProfileService; the status of a request can be asked for meanwhile.
+Results arrive later on DeviceProfileService. Until then, you can poll the status of a request, as above.
 """
 
 from thingspace_async.esim.calls import OPERATIONS, Esim

@@ -1,12 +1,12 @@
-"""Calls about eSIM profiles."""
+"""Calls for eSIM profiles."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from thingspace_async._namespace import Namespace
-from thingspace_async._operation import Operation
-from thingspace_async._types import Accepted
+from thingspace_async._core.namespace import Namespace
+from thingspace_async._core.operation import Operation
+from thingspace_async._core.types import Accepted
 from thingspace_async.esim.models import (
     ActivateAndEnableRequest,
     ActivateProfileRequest,
@@ -78,17 +78,16 @@ OPERATIONS: Final = (
 
 
 class Esim(Namespace):
-    """Devices with an eSIM, and the profiles on it.
+    """Devices with an eSIM, and its profiles.
 
-    All calls take up to 100 devices. Their results arrive later, one callback for each profile, on
-    DeviceProfileService; meanwhile `session.accounts.request_status_by_device` says how far they have come. A device
-    has one enabled profile at a time.
+    All calls take up to 100 devices. Results arrive later on DeviceProfileService, one callback for each profile. Until
+    then, `session.accounts.request_status_by_device` returns the status. A device has one enabled profile at a time.
     """
 
     async def activate(self, request: ActivateProfileRequest) -> Accepted:
         """Put up to 100 eSIM devices into service; each device's result arrives later on DeviceProfileService.
 
-        The result holds the ICCID that the device was given: keep it, the calls about its profiles need it.
+        The result holds the device's new ICCID. Keep it: the calls for its profiles need it.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/activate-device.html
         """
         return await self._send(ACTIVATE, request)
@@ -103,16 +102,15 @@ class Esim(Namespace):
     async def deactivate(self, request: DeactivateProfileRequest) -> Accepted:
         """End service for up to 100 eSIM devices; each device's result arrives later on DeviceProfileService.
 
-        A device that is deactivated cannot connect to the network. To activate it again, ask for a new code with
-        `renew_activation_code` first.
+        A deactivated device cannot connect to the network. To activate it again, call `renew_activation_code` first.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/global-iot/api_reference/deactivate-profile.html
         """
         return await self._send(DEACTIVATE, request)
 
     async def renew_activation_code(self, request: RenewActivationCodeRequest) -> Accepted:
-        """Make a new activation code for up to 100 deactivated devices; it arrives later on DeviceProfileService.
+        """Request new activation codes for up to 100 deactivated devices; they arrive later on DeviceProfileService.
 
-        `activate` then takes the device back into service.
+        Then `activate` can put the devices back into service.
         https://thingspace.verizon.com/content/thingspace-portal/documentation/apis/connectivity-management/consumer-esim/api-reference/renew-activation-code.html
         """
         return await self._send(RENEW_ACTIVATION_CODE, request)
@@ -120,7 +118,7 @@ class Esim(Namespace):
     async def download(self, request: DownloadProfileRequest) -> Accepted:
         """Download a global profile to up to 100 devices; each result arrives later on DeviceProfileService.
 
-        The devices have to be active, powered on and connected. The profile stays disabled until it is enabled.
+        The devices must be active, powered on and connected. The profile stays disabled until you enable it.
         https://thingspace.verizon.com/content/thingspace-portal/documentation/apis/connectivity-management/global-iot/api_reference/download-global-profile.html
         """
         return await self._send(DOWNLOAD, request)
@@ -128,7 +126,7 @@ class Esim(Namespace):
     async def download_and_enable(self, request: ChangeProfileRequest) -> Accepted:
         """Download a profile to up to 100 devices and enable it; each result arrives later on DeviceProfileService.
 
-        The devices have to be active; all their other profiles are disabled.
+        The devices must be active. The platform disables all their other profiles.
         https://thingspace.verizon.com/content/thingspace-portal/documentation/apis/connectivity-management/api-reference/download-device-profile.html
         """
         return await self._send(DOWNLOAD_AND_ENABLE, request)
@@ -136,7 +134,7 @@ class Esim(Namespace):
     async def download_and_disable(self, request: ProfileChangeStateRequest) -> Accepted:
         """Download a local profile to up to 100 devices and leave it disabled; results arrive on DeviceProfileService.
 
-        The devices have to be active. In limited release: not every account has it.
+        The devices must be active. In limited release: not all accounts have this call.
         https://thingspace.verizon.com/content/thingspace-portal/documentation/apis/connectivity-management/api-reference/download-device-profile.html
         """
         return await self._send(DOWNLOAD_AND_DISABLE, request)
@@ -144,7 +142,7 @@ class Esim(Namespace):
     async def enable(self, request: ChangeProfileRequest) -> Accepted:
         """Enable the downloaded profile of up to 100 devices; each result arrives later on DeviceProfileService.
 
-        All other profiles of the devices are disabled.
+        The platform disables all other profiles of the devices.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/enable-a-device-profile.html
         """
         return await self._send(ENABLE, request)
@@ -152,7 +150,7 @@ class Esim(Namespace):
     async def disable(self, request: ProfileChangeStateRequest) -> Accepted:
         """Disable the local profile of up to 100 devices; each result arrives later on DeviceProfileService.
 
-        A device then connects with the profile that it was made with, roaming. In limited release.
+        The devices then roam with their factory profile. In limited release: not all accounts have this call.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/disable-a-device-profile.html
         """
         return await self._send(DISABLE, request)
@@ -160,7 +158,7 @@ class Esim(Namespace):
     async def delete(self, request: ChangeProfileRequest) -> Accepted:
         """Delete the profile from up to 100 devices; each result arrives later on DeviceProfileService.
 
-        The platform's pages disagree on whether a profile has to be disabled first: disable it to be sure.
+        The platform's pages disagree on whether a profile must be disabled first: disable it to be sure.
         https://thingspace.verizon.com/content/thingspace-portal/documentation/apis/connectivity-management/api-reference/delete-a-device-profile.html
         """
         return await self._send(DELETE, request)
@@ -168,7 +166,7 @@ class Esim(Namespace):
     async def suspend(self, request: SuspendProfileRequest) -> Accepted:
         """Suspend the global profiles of up to 100 ICCIDs; each result arrives later on DeviceProfileService.
 
-        Verizon's own profile is suspended by `suspend_device` only.
+        Only `suspend_device` can suspend Verizon's own profile.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/global-iot/api_reference/suspend-profile.html
         """
         return await self._send(SUSPEND, request)
@@ -183,24 +181,25 @@ class Esim(Namespace):
     async def suspend_device(self, request: SuspendProfileRequest) -> Accepted:
         """Suspend up to 100 devices, by EID, with all their profiles; results arrive later on DeviceProfileService.
 
-        One callback comes for each profile, and a last one for the device. `resume` is for profiles alone: the page on
-        resuming a device has a request of its own, which no SDK knows, so send it by `session.request("POST",
-        "/m2m/v1/devices/profile/actions/device_resume", json=...)` with this call's request.
+        One callback arrives for each profile, and a last one for the device. `resume` works for profiles only. To
+        resume a device, use `session.request("POST", "/m2m/v1/devices/profile/actions/device_resume", json=...)` with
+        the body of this call: the platform's page describes that request, but no SDK has it.
         https://thingspace.verizon.com/content/thingspace-portal/documentation/apis/connectivity-management/global-iot/api_reference/suspend-device.html
         """
         return await self._send(SUSPEND_DEVICE, request)
 
     async def set_fallback(self, request: SetFallbackAttributeRequest) -> Accepted:
-        """Make a profile the one that up to 100 devices fall back on; results arrive later on DeviceProfileService.
+        """Set the fallback profile of up to 100 devices; each result arrives later on DeviceProfileService.
 
         https://thingspace.verizon.com/documentation/apis/connectivity-management/global-iot/api_reference/set_fallback.html
         """
         return await self._send(SET_FALLBACK, request)
 
     async def set_global_fallback(self, request: GlobalFallbackRequest) -> Accepted:
-        """Do what `set_fallback` does, at an address without `m2m`; results arrive later on DeviceProfileService.
+        """Set the global fallback profile of up to 100 devices; each result arrives later on DeviceProfileService.
 
-        Only the SDKs know this address, for global profiles; the page has the other one: try `set_fallback` first.
+        Try `set_fallback` first: the platform's page has only its URL. The URL of this call, without `m2m`, is known
+        from the SDKs only.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/global-iot/api_reference/set_fallback.html
         """
         return await self._send(SET_GLOBAL_FALLBACK, request)

@@ -1,6 +1,6 @@
-"""Groups: the groups that an account's devices are in.
+"""Groups of an account's devices.
 
-Each device is in exactly one; to put it into another moves it.
+Each device is in exactly one group. Adding it to another group moves it.
 
     from thingspace_async import DeviceId
     from thingspace_async.groups import CreateDeviceGroupRequest

@@ -1,4 +1,4 @@
-"""Reachability: have the platform tell when devices can be reached, by data or SMS, and when they no longer can.
+"""Reachability: monitor whether devices can be reached by data or SMS.
 
     from datetime import timedelta
 

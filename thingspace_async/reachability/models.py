@@ -6,8 +6,10 @@ from datetime import datetime
 
 import attrs
 
-from thingspace_async import _checks
-from thingspace_async._types import DeviceId, DeviceIds, OpenEnum, to_devices
+from thingspace_async._core import checks
+from thingspace_async._core.checked import checked
+from thingspace_async._core.codec import Model
+from thingspace_async._core.types import DeviceId, DeviceIds, OpenEnum, to_device_id, to_devices
 
 __all__ = [
     "MonitorType",
@@ -19,7 +21,7 @@ __all__ = [
 
 
 class MonitorType(OpenEnum):
-    """What to be told about a device."""
+    """Events that a monitor reports."""
 
     DATA = "REACHABLE_FOR_DATA"
     SMS = "REACHABLE_FOR_SMS"
@@ -31,53 +33,59 @@ class MonitorType(OpenEnum):
     DATA_SMS_AND_LOSS = "REACHABLE_FOR_DATA_SMS_AND_LOSS"
 
 
-@attrs.frozen(kw_only=True)
-class NotificationReportRequest:
-    """Which devices to monitor, for what and until when."""
+@attrs.frozen(kw_only=True, field_transformer=checked)
+class NotificationReportRequest(Model):
+    """Devices to monitor."""
 
-    account_name: str = attrs.field(validator=_checks.text)
-    request_type: str = attrs.field(validator=_checks.text)
+    account_name: str
+    """Account of the devices."""
+    request_type: str
     """A `MonitorType`."""
-    devices: tuple[DeviceIds, ...] = attrs.field(converter=to_devices, validator=_checks.devices())
-    monitor_expiration_time: datetime = attrs.field(validator=_checks.zoned)
-    """At most 3,650 days from the request; needs a time zone."""
+    devices: tuple[DeviceIds, ...] = attrs.field(converter=to_devices)
+    """One identifier of each device is enough."""
+    monitor_expiration_time: datetime
+    """End of the monitor, with a time zone, at most 3,650 days from now."""
 
 
-@attrs.frozen(kw_only=True)
-class StopMonitorRequest:
-    """Which monitors to end. Raises InvalidRequest when neither monitors nor devices are given."""
+@attrs.frozen(kw_only=True, field_transformer=checked)
+class StopMonitorRequest(Model):
+    """Monitors to end. Raises InvalidRequest with neither monitors nor devices."""
 
-    account_name: str = attrs.field(validator=_checks.text)
-    monitor_ids: tuple[str, ...] = attrs.field(default=(), validator=_checks.texts(least=1))
-    """As the callbacks of `monitor` and `monitors` tell them: the one way that the platform's page knows."""
-    devices: tuple[DeviceIds, ...] = attrs.field(default=(), converter=to_devices, validator=_checks.devices())
-    """All monitors of these devices: the one way that the platform's newer SDKs know."""
+    account_name: str
+    """Account of the devices."""
+    monitor_ids: tuple[str, ...] = ()
+    """Ids from the callbacks of `monitor` and `monitors`. The platform's page has only this field."""
+    devices: tuple[DeviceIds, ...] = attrs.field(default=(), converter=to_devices)
+    """End all monitors of these devices. Newer SDKs have only this field."""
 
     def __attrs_post_init__(self) -> None:
-        # Without either, a former version of the page has the platform end all monitors of the account.
-        _checks.any_of(self, "monitor_ids", "devices")
+        # According to an earlier version of the page, a request with neither ends all monitors of the account.
+        checks.any_of(self, "monitor_ids", "devices")
 
 
-@attrs.frozen(kw_only=True)
-class NotificationReportStatusRequest:
-    """Which device to ask about, and for how long."""
+@attrs.frozen(kw_only=True, field_transformer=checked)
+class NotificationReportStatusRequest(Model):
+    """A device to check."""
 
-    account_name: str = attrs.field(validator=_checks.text)
-    device: DeviceId = attrs.field(validator=_checks.device_id)
-    request_type: str = attrs.field(validator=_checks.text)
+    account_name: str
+    """Account of the device."""
+    device: DeviceId = attrs.field(converter=to_device_id)
+    """The device, by one identifier."""
+    request_type: str
     """A `MonitorType`."""
-    request_expiration_time: datetime | None = attrs.field(default=None, validator=_checks.zoned)
-    """When to stop waiting for a device that cannot be reached: an hour after the request unless it is given, 3,650
-    days at most; needs a time zone."""
+    request_expiration_time: datetime | None = None
+    """When to stop waiting for a device that cannot be reached, with a time zone, at most 3,650 days from now. Default:
+    one hour after the request."""
 
 
-@attrs.frozen(kw_only=True)
-class RetrieveMonitorsRequest:
-    """Whose monitors to list, and which."""
+@attrs.frozen(kw_only=True, field_transformer=checked)
+class RetrieveMonitorsRequest(Model):
+    """Devices whose monitors to list."""
 
-    account_name: str = attrs.field(validator=_checks.text)
-    devices: tuple[DeviceIds, ...] = attrs.field(converter=to_devices, validator=_checks.devices())
-    """All by identifiers of the same kind: the platform does not take a mixture."""
-    # The platform's page calls it requestType in its table and its sample; all SDKs have monitorType.
-    monitor_type: str | None = attrs.field(default=None, validator=_checks.text)
-    """A `MonitorType`; monitors of all types when it is left out."""
+    account_name: str
+    """Account of the devices."""
+    devices: tuple[DeviceIds, ...] = attrs.field(converter=to_devices)
+    """Devices, all by identifiers of the same kind: the platform does not accept a mixture."""
+    # The platform's page calls this requestType in its table and its sample. All SDKs have monitorType.
+    monitor_type: str | None = None
+    """A `MonitorType`. Default: monitors of all types."""

@@ -1,6 +1,6 @@
-"""SMS: text messages to devices and from them.
+"""SMS: text messages to and from devices.
 
-Those from devices wait in a queue until the walk has handed them over, or a listener takes them.
+Messages from devices wait in a queue until you read them with `queued`, or a callback listener receives them.
 
     from thingspace_async import DeviceId
     from thingspace_async.sms import SmsSendRequest

@@ -1,4 +1,4 @@
-"""Calls about SMS messages."""
+"""Calls for SMS messages."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Final
 
 import attrs
 
-from thingspace_async._namespace import Namespace, leads_back, text_from_location
-from thingspace_async._operation import Operation
-from thingspace_async._types import Accepted, SuccessResult
+from thingspace_async._core.namespace import Namespace, repeated_page, text_from_location
+from thingspace_async._core.operation import Operation
+from thingspace_async._core.types import Accepted, SuccessResult
 from thingspace_async.errors import AnswerUnreadable
 from thingspace_async.sms.models import SmsEventHistoryRequest, SmsMessage, SmsMessagesQueryResult, SmsSendRequest
 
 __all__ = ["OPERATIONS", "Sms"]
 
 SEND: Final = Operation("sms.send", "POST", "/m2m/v1/sms", SmsSendRequest, Accepted)
-# Not repeatable, a GET though it is: with `next` it takes messages out of the queue.
+# Not repeatable, although it is a GET: with `next` it removes messages from the queue.
 QUEUED: Final = Operation("sms.queued", "GET", "/m2m/v1/sms/{account_name}/history", NoneType, SmsMessagesQueryResult)
 START_CALLBACKS: Final = Operation(
     "sms.start_callbacks", "PUT", "/m2m/v1/sms/{account_name}/startCallbacks", NoneType, SuccessResult
@@ -30,14 +30,13 @@ OPERATIONS: Final = (SEND, QUEUED, START_CALLBACKS, EVENT_HISTORY)
 
 
 class Sms(Namespace):
-    """Text messages to devices and from them."""
+    """Text messages to and from devices."""
 
     async def send(self, request: SmsSendRequest) -> Accepted:
-        """Send a message of up to 160 characters, 140 in an 8-bit encoding, to devices.
+        """Send a message of up to 160 characters, or 140 in an 8-bit encoding, to up to 100 listed devices.
 
-        Word that it was sent arrives later, for each device, on EnhancedConnectivityService, and that it was received
-        on SMSDeliveryConfirmation, or that it has expired: the network tries for five days. How many devices a request
-        may list is not documented; other requests may list 10,000.
+        For each device, a message on EnhancedConnectivityService reports later that the SMS was sent. Another message
+        on SMSDeliveryConfirmation reports that it was received, or that it expired. The network tries for five days.
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Send_SMS_Messages_to_Devices/
         """
         return await self._send(SEND, request)
@@ -45,11 +44,12 @@ class Sms(Namespace):
     async def queued_page(self, account_name: str, *, next: str | None = None) -> SmsMessagesQueryResult:  # noqa: A002
         """Read a block of up to 100 messages from devices that wait in the account's queue.
 
-        A block stays in the queue until the following one is asked for with its `next`, which acknowledges it: store
-        its messages first. The last block, too, is acknowledged in this way. One without `next` cannot be, and may
-        come again. This request is never sent twice, as a repeat might acknowledge messages that nobody has seen.
-        A block that cannot be read raises AnswerUnreadable, holding it in `body`, and comes again until it is
-        acknowledged: `session.request` on the same path shows the `next` of its Location header.
+        Store the messages of the block, then pass its `next` to request the next block. This acknowledges the block:
+        the platform removes it from the queue. Acknowledge the last block in the same way. A block without `next`
+        cannot be acknowledged, and the platform may return it again.
+        The client never repeats this request, because a repeat might acknowledge messages that you have not seen.
+        A block that cannot be read raises AnswerUnreadable with the answer in `body`. The platform returns it again
+        until it is acknowledged: `session.request` on the same path shows the `next` in its Location header.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/get-sms-messages.html
         """
         query = {} if next is None else {"next": next}
@@ -58,17 +58,16 @@ class Sms(Namespace):
         return attrs.evolve(reply.value, has_more_data=more, next=text_from_location(reply))
 
     async def queued(self, account_name: str) -> AsyncGenerator[SmsMessage]:
-        """Walk the messages from devices that wait in the account's queue, and take them out of it.
+        """Walk the messages from devices that wait in the account's queue, and remove them from it.
 
-        They come in blocks of up to 100. A block is acknowledged when the message behind its last one is asked for, not
-        before, so that by then the caller has stored it; the last block is, too. A caller that stops early leaves its
-        block in the queue, to come again. So does the platform with a last block that it gives no means to acknowledge.
+        The walk reads blocks of up to 100 messages, which may be out of order. It acknowledges a block when you ask for
+        the message after its last one. Store each message before you ask for the next. If you stop early, the present
+        block stays in the queue and comes again. So does a last block that the platform gives no means to acknowledge.
 
-        Where the walk ends with AnswerLost, ServerFault or another error, nothing is lost: the messages that were not
-        handed over are in the queue still, and the block that was handed over last may be: walk again, and drop what
-        is known by device, time stamp and text. Two walks of one account at the same time get in each other's way.
-        The order is not that in which messages were sent. Raises AnswerUnreadable where the platform promises more
-        messages and does not say how to get them.
+        If the walk ends with AnswerLost, ServerFault or another error, no message is lost. The queue still has the
+        messages that you have not received, and perhaps the last block that you received: walk again, and drop
+        duplicates by device, time stamp and text. Do not run two walks of one account at the same time. Raises
+        AnswerUnreadable if there are more messages but the answer does not say how to request them.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/get-sms-messages.html
         """
         taken: set[str] = set()
@@ -77,29 +76,30 @@ class Sms(Namespace):
             for message in block.messages:
                 yield message
             if block.next in taken:
-                raise leads_back(QUEUED)
+                raise repeated_page(QUEUED)
             taken.add(block.next)
             block = await self.queued_page(account_name, next=block.next)
         for message in block.messages:
             yield message
         if block.has_more_data:
             raise AnswerUnreadable(
-                "more messages are promised, but the block is empty or its Location header holds no `next`",
+                "there are more messages, but the block is empty or has no `next` in its Location header: "
+                "walk again later",
                 operation=QUEUED.name,
             )
 
     async def start_callbacks(self, account_name: str) -> SuccessResult:
-        """Have the queued messages of an account sent to its listener for EnhancedConnectivityService.
+        """Send the queued messages of an account to its callback listener for EnhancedConnectivityService.
 
-        New messages go there by themselves while the listener works; those in the queue do not.
+        New messages go there automatically while the listener works. Messages in the queue do not.
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Start_SMS_Callback/
         """
         return await self._send(START_CALLBACKS, path={"account_name": account_name})
 
     async def event_history(self, request: SmsEventHistoryRequest) -> Accepted:
-        """Ask for the messages to and from one device, of which the platform keeps three months.
+        """Request the messages to and from one device of the last three months.
 
-        They arrive later on DeviceService, at most 500 for a request: ask for the others with a later `earliest`.
+        They arrive later on DeviceService, at most 500 per request. Request the others with a later `earliest`.
         https://thingspace.verizon.com/resources/documentation/connectivity/API_Reference/Retrieve_SMS_Event_History/
         """
         return await self._send(EVENT_HISTORY, request)

@@ -1,7 +1,8 @@
-"""A server that answers whatever it is asked and keeps what it was asked with: not the simulator, no code of ours."""
+"""A server that answers and records every request. It shares no code with the simulator or the client."""
 
 from __future__ import annotations
 
+import email
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -24,7 +25,7 @@ class Recorded:
 
     method: str
     path: str
-    """As it travelled, percent-encoded."""
+    """Percent-encoded, as it was sent."""
     query: dict[str, str]
     headers: CIMultiDict[str]
     body: bytes
@@ -33,18 +34,30 @@ class Recorded:
     def json(self) -> Any:
         return json.loads(self.body)
 
+    @property
+    def content(self) -> Any:
+        """The body as JSON. A body in parts is an object of strings, and text is an empty object."""
+        kind = self.headers["Content-Type"]
+        if kind.startswith("text/plain"):
+            return {}
+        if not kind.startswith("multipart/"):
+            return self.json
+        message = email.message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + self.body)
+        parts: Any = message.get_payload()
+        return {str(part.get_param("name", header="Content-Disposition")): part.get_payload() for part in parts}
+
 
 @attrs.define
 class Recorder:
-    """What was asked, less logging in and out."""
+    """The recorded requests, without logins and logouts."""
 
     url: str
     requests: list[Recorded]
     answer: Callable[[Recorded], Any]
-    """Gives the JSON of each answer."""
+    """Returns the JSON of each answer, or None for an empty one."""
 
     def take(self) -> list[Recorded]:
-        """Return the requests since the last time."""
+        """Return the requests since the last call."""
         taken, self.requests = self.requests, []
         return taken
 
@@ -62,7 +75,8 @@ async def recording(answer: Callable[[Recorded], Any]) -> AsyncIterator[Recorder
             request.method, path, dict(request.query), CIMultiDict(request.headers), await request.read()
         )
         recorder.requests.append(recorded)
-        return web.json_response(recorder.answer(recorded))
+        answered = recorder.answer(recorded)
+        return web.Response() if answered is None else web.json_response(answered)
 
     application = web.Application()
     application.router.add_route("*", "/{anything:.*}", handle)

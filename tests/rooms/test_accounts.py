@@ -1,4 +1,4 @@
-"""Accounts: what they hold, leads by page, and requests that are under way."""
+"""Accounts: their contents, leads page by page, and requests in progress."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from aioresponses import aioresponses
 
-from tests.products.conftest import PLACE
+from tests.rooms.conftest import PLACE
 from thingspace_async import DeviceId, Session, errors
 from thingspace_async.accounts import (
     AsynchronousRequestResult,
@@ -16,7 +16,7 @@ from thingspace_async.accounts import (
     SubRequest,
 )
 from thingspace_async.simulator import Simulator
-from thingspace_async.simulator.late import Work
+from thingspace_async.simulator.late_requests import Work
 
 LEADS = f"{PLACE}/api/m2m/v1/leads/0000123456-00001"
 ACCOUNT = "0000123456-00001"
@@ -38,14 +38,14 @@ async def test_an_unknown_account_is_refused_with_the_platforms_code(thingspace_
     assert str(caught.value).startswith("[400] accounts.get: ")
 
 
-async def test_custom_states_keep_their_order_of_work(thingspace_session: Session) -> None:
+async def test_custom_states_keep_their_workflow_order(thingspace_session: Session) -> None:
     found = await thingspace_session.accounts.states_and_services(ACCOUNT)
     states = [state for part in found.engagement for service in part.services for state in service.states]
     assert states
     assert all(state.name and state.workflow_sequence_number is not None for state in states)
 
 
-async def test_all_leads_are_walked_once(thingspace_simulator: Simulator, thingspace_session: Session) -> None:
+async def test_all_leads_are_yielded_once(thingspace_simulator: Simulator, thingspace_session: Session) -> None:
     walked = [lead.lead_id async for lead in thingspace_session.accounts.leads(ACCOUNT)]
     assert len(set(walked)) == len(walked) > 0
     assert thingspace_simulator.count("accounts.leads") > 1
@@ -62,7 +62,7 @@ async def test_leads_can_be_paged_by_hand(thingspace_session: Session) -> None:
 
 
 @pytest.mark.parametrize("location", [None, "/leads/0000123456-00001", "/leads/x?next=", "/leads/x?next=a&next=b"])
-async def test_leads_that_promise_more_without_a_way_on_are_an_error(
+async def test_leads_that_promise_more_without_a_next_page_are_an_error(
     canned: aioresponses,
     scripted: Session,
     location: str | None,
@@ -73,7 +73,7 @@ async def test_leads_that_promise_more_without_a_way_on_are_an_error(
         await anext(scripted.accounts.leads(ACCOUNT))
 
 
-async def test_leads_that_lead_in_a_circle_are_an_error_and_not_a_loop(
+async def test_pages_of_leads_that_form_a_cycle_are_an_error(
     canned: aioresponses,
     scripted: Session,
 ) -> None:
@@ -99,7 +99,7 @@ async def test_a_request_is_pending_until_it_is_done(
 
 
 @pytest.mark.parametrize("spelling", ["Failed", "Failure", "FAILURE", "failed"])
-def test_failure_is_failure_in_either_spelling(spelling: str) -> None:
+def test_a_failure_is_recognised_in_either_spelling(spelling: str) -> None:
     assert AsynchronousRequestResult(status=RequestStatus(spelling)).failed
     assert StatusResponse(status=RequestStatus(spelling)).failed
     assert SubRequest(status=RequestStatus(spelling)).failed
@@ -109,7 +109,7 @@ STATUS = f"{PLACE}/api/m2m/v2/accounts/{ACCOUNT}/requests/d1f08526/status"
 
 
 @pytest.mark.parametrize("name", ["subRequests", "subrequests"])
-async def test_the_status_with_each_device_is_read_in_either_spelling(
+async def test_the_status_of_each_device_is_read_in_either_spelling(
     canned: aioresponses, scripted: Session, name: str
 ) -> None:
     listed = [
@@ -125,7 +125,7 @@ async def test_the_status_with_each_device_is_read_in_either_spelling(
     assert found.sub_requests[-1].status == "Warning"
 
 
-async def test_a_request_about_several_devices_is_refused_where_the_platform_knows_single_ones_only(
+async def test_the_status_of_a_request_for_several_devices_is_refused_where_only_single_ones_are_supported(
     thingspace_simulator: Simulator, thingspace_session: Session
 ) -> None:
     sims = [[{"id": f"8914800000000000000{number}", "kind": "iccid"}] for number in range(2)]
@@ -136,15 +136,15 @@ async def test_a_request_about_several_devices_is_refused_where_the_platform_kno
     assert [one.identifier("iccid") for one in found.pending] == [sim[0]["id"] for sim in sims]
 
 
-async def test_the_addresses_without_m2m_are_reached(
+async def test_endpoints_without_m2m_in_their_path_work(
     thingspace_simulator: Simulator, thingspace_session: Session
 ) -> None:
     accounts = thingspace_session.accounts
     plans = await accounts.service_plans(ACCOUNT)
     assert (await accounts.get_global(ACCOUNT)).service_plans == plans
-    assert thingspace_simulator.received[-1].path == f"/api/v1/accounts/{ACCOUNT}"
+    assert thingspace_simulator.requests[-1].path == f"/api/v1/accounts/{ACCOUNT}"
     assert (await accounts.global_service_plans(ACCOUNT)).service_plans == plans
-    assert thingspace_simulator.received[-1].path == f"/api/v1/plans/{ACCOUNT}"
+    assert thingspace_simulator.requests[-1].path == f"/api/v1/plans/{ACCOUNT}"
 
 
 async def test_the_published_sample_of_global_service_plans_is_read(canned: aioresponses, scripted: Session) -> None:

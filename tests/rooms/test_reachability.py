@@ -1,4 +1,4 @@
-"""Reachability: what is sent where, limits before anything is sent, and monitors that live until they end."""
+"""Reachability: requests, limits checked before sending, and the life of monitors."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def monitoring(**changes: Any) -> NotificationReportRequest:
     return NotificationReportRequest(**given | changes)
 
 
-async def test_a_monitor_is_asked_for_in_the_platforms_words(
+async def test_a_monitor_is_requested_under_the_platforms_names(
     thingspace_simulator: Simulator, thingspace_session: Session
 ) -> None:
     accepted = await thingspace_session.reachability.monitor(monitoring())
-    received = thingspace_simulator.received[-1]
+    received = thingspace_simulator.requests[-1]
     assert (received.method, received.path) == ("POST", PATH)
     assert received.json == {
         "accountName": ACCOUNT,
@@ -50,14 +50,14 @@ async def test_a_monitor_is_asked_for_in_the_platforms_words(
     assert thingspace_simulator.late_requests[accepted.request_id].service == "DiagnosticsService"
 
 
-async def test_the_state_of_a_device_is_asked_for_in_the_platforms_words(
+async def test_the_state_of_a_device_is_requested_under_the_platforms_names(
     thingspace_simulator: Simulator, thingspace_session: Session
 ) -> None:
     request = NotificationReportStatusRequest(
         account_name=ACCOUNT, device=DEVICES[0], request_type="REACHABLE_FOR_SMS", request_expiration_time=LATER
     )
     accepted = await thingspace_session.reachability.status(request)
-    received = thingspace_simulator.received[-1]
+    received = thingspace_simulator.requests[-1]
     assert (received.method, received.path) == ("POST", f"{PATH}/status")
     assert received.json == {
         "accountName": ACCOUNT,
@@ -68,12 +68,12 @@ async def test_the_state_of_a_device_is_asked_for_in_the_platforms_words(
     assert accepted.request_id in thingspace_simulator.late_requests
 
 
-async def test_monitors_are_asked_for_in_the_platforms_words(
+async def test_monitors_are_requested_under_the_platforms_names(
     thingspace_simulator: Simulator, thingspace_session: Session
 ) -> None:
     request = RetrieveMonitorsRequest(account_name=ACCOUNT, devices=DEVICES, monitor_type=MonitorType.LOSS)
     await thingspace_session.reachability.monitors(request)
-    received = thingspace_simulator.received[-1]
+    received = thingspace_simulator.requests[-1]
     assert (received.method, received.path) == ("POST", f"{PATH}/monitors")
     assert received.json == {
         "accountName": ACCOUNT,
@@ -89,23 +89,23 @@ async def test_monitors_are_asked_for_in_the_platforms_words(
         ({"devices": DEVICES}, {"devices": [{"deviceIds": [SIM]}]}),
     ],
 )
-async def test_what_to_stop_reaches_the_platform_in_both_places_that_its_documents_name(
+async def test_stop_sends_its_filters_in_both_documented_places(
     thingspace_simulator: Simulator, thingspace_session: Session, given: dict[str, Any], written: dict[str, Any]
 ) -> None:
     await thingspace_session.reachability.stop(StopMonitorRequest(account_name=ACCOUNT, **given))
-    received = thingspace_simulator.received[-1]
+    received = thingspace_simulator.requests[-1]
     assert (received.method, received.path) == ("DELETE", PATH)
     assert received.json == {"accountName": ACCOUNT, **written}
     assert list(received.query) == ["stopreachabilitypayload"]
     assert orjson.loads(received.query["stopreachabilitypayload"]) == received.json
 
 
-def test_stopping_nothing_in_particular_is_refused_since_it_might_stop_everything() -> None:
+def test_stop_without_filters_is_refused_because_it_might_stop_everything() -> None:
     with pytest.raises(errors.InvalidRequest, match="StopMonitorRequest: give monitor_ids or devices"):
         StopMonitorRequest(account_name=ACCOUNT)
 
 
-async def test_what_no_url_can_hold_is_refused_before_anything_is_sent(
+async def test_a_value_that_no_url_can_hold_is_refused_before_anything_is_sent(
     thingspace_simulator: Simulator, thingspace_session: Session
 ) -> None:
     def stopping(count: int) -> StopMonitorRequest:
@@ -113,10 +113,10 @@ async def test_what_no_url_can_hold_is_refused_before_anything_is_sent(
         return StopMonitorRequest(account_name=ACCOUNT, devices=sims)
 
     await thingspace_session.reachability.stop(stopping(60))
-    before = len(thingspace_simulator.received)
-    with pytest.raises(errors.InvalidRequest, match=r"^reachability.stop: .* 8,000: stop some fifty monitors or dev"):
+    before = len(thingspace_simulator.requests)
+    with pytest.raises(errors.InvalidRequest, match=r"^reachability.stop: .* 8,000 is the limit: stop about fifty"):
         await thingspace_session.reachability.stop(stopping(100))
-    assert len(thingspace_simulator.received) == before
+    assert len(thingspace_simulator.requests) == before
 
 
 def test_a_time_without_a_zone_is_refused() -> None:
@@ -124,33 +124,31 @@ def test_a_time_without_a_zone_is_refused() -> None:
         monitoring(monitor_expiration_time=datetime(2027, 1, 1))  # noqa: DTZ001 - the point
 
 
-async def test_a_monitor_of_more_than_ten_years_is_refused_before_anything_is_sent(
+async def test_a_monitor_for_more_than_ten_years_is_refused_before_anything_is_sent(
     thingspace_simulator: Simulator, thingspace_session: Session
 ) -> None:
-    before = len(thingspace_simulator.received)
+    before = len(thingspace_simulator.requests)
     late = datetime.now(UTC) + timedelta(days=3650, minutes=1)
-    with pytest.raises(errors.InvalidRequest, match=r"monitor_expiration_time may be 3,650 days from now at most"):
+    with pytest.raises(errors.InvalidRequest, match=r"monitor_expiration_time must be at most 3,650 days from now"):
         await thingspace_session.reachability.monitor(monitoring(monitor_expiration_time=late))
     request = NotificationReportStatusRequest(
         account_name=ACCOUNT, device=DEVICES[0], request_type=MonitorType.DATA, request_expiration_time=late
     )
-    with pytest.raises(errors.InvalidRequest, match=r"request_expiration_time may be 3,650 days from now at most"):
+    with pytest.raises(errors.InvalidRequest, match=r"request_expiration_time must be at most 3,650 days from now"):
         await thingspace_session.reachability.status(request)
-    assert len(thingspace_simulator.received) == before
+    assert len(thingspace_simulator.requests) == before
 
 
-async def test_a_status_may_be_asked_for_without_saying_until_when(
+async def test_a_status_may_be_requested_without_an_end(
     thingspace_simulator: Simulator, thingspace_session: Session
 ) -> None:
     await thingspace_session.reachability.status(
         NotificationReportStatusRequest(account_name=ACCOUNT, device=DEVICES[0], request_type=MonitorType.DATA)
     )
-    assert "requestExpirationTime" not in thingspace_simulator.received[-1].json
+    assert "requestExpirationTime" not in thingspace_simulator.requests[-1].json
 
 
-async def test_a_monitor_lives_until_it_is_stopped(
-    thingspace_simulator: Simulator, thingspace_session: Session
-) -> None:
+async def test_a_monitor_runs_until_it_is_stopped(thingspace_simulator: Simulator, thingspace_session: Session) -> None:
     cloud, reachability = thingspace_simulator, thingspace_session.reachability
     device = cloud.devices[0]
     own = [DeviceId(id=device.device_ids[0]["id"], kind=device.device_ids[0]["kind"])]

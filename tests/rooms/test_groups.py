@@ -1,4 +1,4 @@
-"""Groups: created, listed, changed and deleted; every member once, in as few requests as there are pages."""
+"""Groups: creating, listing, changing and deleting them, and iterating members with one request per page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aioresponses import aioresponses
 
-from tests.products.conftest import PLACE
+from tests.rooms.conftest import PLACE
 from thingspace_async import DeviceId, DeviceIds, Session, errors
 from thingspace_async.devices import AccountDeviceListRequest
 from thingspace_async.groups import CreateDeviceGroupRequest, DeviceGroup, DeviceGroupUpdateRequest
@@ -34,12 +34,12 @@ async def walk(session: Session, name: str = "Pumps") -> list[DeviceIds]:
     return [member async for member in session.groups.members(ACCOUNT, name)]
 
 
-async def test_a_group_is_created_and_changed_as_the_platform_spells_it(
+async def test_a_group_is_created_and_changed_under_the_platforms_names(
     thingspace_simulator: Simulator, thingspace_session: Session
 ) -> None:
     first, second = ids(thingspace_simulator, 0, 1)
     assert (await thingspace_session.groups.create(pumps(devices_to_add=[first]))).success is True
-    assert thingspace_simulator.received[-1].json == {
+    assert thingspace_simulator.requests[-1].json == {
         "accountName": ACCOUNT,
         "groupName": "Pumps",
         "groupDescription": "In the west",
@@ -52,7 +52,7 @@ async def test_a_group_is_created_and_changed_as_the_platform_spells_it(
         devices_to_remove=first,
     )
     assert (await thingspace_session.groups.update(ACCOUNT, "Pumps", change)).success is True
-    assert thingspace_simulator.received[-1].json == {
+    assert thingspace_simulator.requests[-1].json == {
         "newGroupName": "Tanks",
         "newGroupDescription": "In the east",
         "devicesToAdd": [{"id": second.id, "kind": second.kind}],
@@ -79,7 +79,7 @@ async def test_the_list_says_which_group_is_the_default(thingspace_session: Sess
     assert groups["Pumps"] == DeviceGroup(name="Pumps", description="In the west", is_default_group=False)
 
 
-async def test_what_the_platform_refuses_has_its_code(thingspace_session: Session) -> None:
+async def test_refusals_of_the_platform_have_their_code(thingspace_session: Session) -> None:
     groups = thingspace_session.groups
     await groups.create(pumps())
     for code, call in (
@@ -97,7 +97,7 @@ async def test_what_the_platform_refuses_has_its_code(thingspace_session: Sessio
         assert caught.value.short_code == code
 
 
-async def test_a_name_of_any_characters_finds_its_group(thingspace_session: Session) -> None:
+async def test_a_group_name_may_hold_any_characters(thingspace_session: Session) -> None:
     name = "Pumps / tanks? 100 %, süd"
     await thingspace_session.groups.create(pumps(group_name=name))
     assert (await thingspace_session.groups.members_page(ACCOUNT, name)).name == name
@@ -105,12 +105,12 @@ async def test_a_name_of_any_characters_finds_its_group(thingspace_session: Sess
 
 
 @pytest.mark.parametrize("count", [0, 1, 1999, 2000, 2001, 5000])
-async def test_a_walk_finds_every_member_once_in_as_few_requests_as_there_are_pages(count: int) -> None:
+async def test_members_are_yielded_once_with_one_request_per_page(count: int) -> None:
     async with (
         Simulator(devices=count) as cloud,
         Session(cloud.credentials, environment=cloud.environment) as session,
     ):
-        # All in the default group, since the others are gone.
+        # All are in the default group, because the other groups were deleted.
         for group in await session.groups.list(ACCOUNT):
             if not group.is_default_group:
                 await session.groups.delete(ACCOUNT, group.name or "")
@@ -119,14 +119,14 @@ async def test_a_walk_finds_every_member_once_in_as_few_requests_as_there_are_pa
         assert cloud.count("groups.members") == max(1, -(-count // 2000))
 
 
-async def test_members_are_those_that_the_list_of_devices_has(thingspace_session: Session) -> None:
+async def test_members_equal_the_list_of_devices_filtered_by_group(thingspace_session: Session) -> None:
     wanted = AccountDeviceListRequest(account_name=ACCOUNT, group_name="West fleet")
     listed = [device.device_ids async for device in thingspace_session.devices.list(wanted)]
     assert [member.device_ids for member in await walk(thingspace_session, "West fleet")] == listed
     assert listed
 
 
-async def test_members_can_be_paged_by_hand_and_a_failed_page_is_asked_for_again() -> None:
+async def test_members_can_be_paged_by_hand_and_a_failed_page_is_requested_again() -> None:
     async with (
         Simulator(devices=60, assumptions=Assumptions(group_page=5)) as cloud,
         Session(cloud.credentials, environment=cloud.environment) as session,
@@ -158,7 +158,7 @@ async def test_a_caller_that_stops_early_leaves_no_request_behind() -> None:
 
 
 @pytest.mark.parametrize("location", [None, "/groups/a/name/b/", "/groups/a/name/b/?next=x", "/g/?next=1&next=2"])
-async def test_members_that_promise_more_without_a_way_on_are_an_error(
+async def test_members_that_promise_more_without_a_next_page_are_an_error(
     canned: aioresponses, scripted: Session, location: str | None
 ) -> None:
     headers = {} if location is None else {"Location": location}
@@ -167,9 +167,7 @@ async def test_members_that_promise_more_without_a_way_on_are_an_error(
         await anext(scripted.groups.members(ACCOUNT, "Pumps"))
 
 
-async def test_members_that_lead_in_a_circle_are_an_error_and_not_a_loop(
-    canned: aioresponses, scripted: Session
-) -> None:
+async def test_pages_of_members_that_form_a_cycle_are_an_error(canned: aioresponses, scripted: Session) -> None:
     again = {"Location": f"/groups/{ACCOUNT}/name/Pumps/?next=7"}
     page = {"devices": [{"deviceIds": [{"id": "1", "kind": "esn"}]}], "hasMoreData": True}
     for url in (MEMBERS, f"{MEMBERS}?next=7"):
@@ -189,7 +187,7 @@ async def test_the_published_list_has_null_where_there_are_no_attributes(
 
 
 @pytest.mark.parametrize("call", ["create", "update", "delete"])
-async def test_a_change_that_failed_is_not_sent_again(call: str) -> None:
+async def test_a_failed_change_is_not_sent_again(call: str) -> None:
     async with (
         Simulator(devices=1) as cloud,
         Session(cloud.credentials, environment=cloud.environment) as session,
@@ -207,23 +205,23 @@ async def test_a_change_that_failed_is_not_sent_again(call: str) -> None:
 
 @pytest.mark.parametrize("field", ["account_name", "group_name", "group_description"])
 @pytest.mark.parametrize("value", ["", None, 1, "a'b", "a<b", "a\\b"])
-def test_a_text_that_the_platform_would_refuse_is_not_sent(field: str, value: Any) -> None:
+def test_a_string_that_the_platform_would_refuse_is_not_sent(field: str, value: Any) -> None:
     with pytest.raises(errors.InvalidRequest, match=f"CreateDeviceGroupRequest: {field} "):
         pumps(**{field: value})
 
 
-async def test_a_groups_description_can_be_taken_away(
+async def test_the_description_of_a_group_can_be_removed(
     thingspace_simulator: Simulator, thingspace_session: Session
 ) -> None:
     await thingspace_session.groups.create(pumps())
     change = DeviceGroupUpdateRequest(new_group_description="")
     await thingspace_session.groups.update(ACCOUNT, "Pumps", change)
-    assert thingspace_simulator.received[-1].json == {"newGroupDescription": ""}
+    assert thingspace_simulator.requests[-1].json == {"newGroupDescription": ""}
     assert (await thingspace_session.groups.members_page(ACCOUNT, "Pumps")).description == ""
 
 
 @pytest.mark.parametrize("field", ["devices_to_add", "devices_to_remove"])
-@pytest.mark.parametrize("value", ["990003420535537", ["990003420535537"], 1, [DeviceId.imei("1")], [None]])
-def test_what_is_no_device_is_refused_with_the_fields_name(field: str, value: Any) -> None:
+@pytest.mark.parametrize("value", ["990003420535537", ["990003420535537"], 1, [None]])
+def test_the_error_for_an_invalid_device_names_the_field(field: str, value: Any) -> None:
     with pytest.raises(errors.InvalidRequest, match=f"DeviceGroupUpdateRequest: {field} "):
         DeviceGroupUpdateRequest(**{field: value})

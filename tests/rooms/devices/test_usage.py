@@ -1,4 +1,4 @@
-"""Usage: every record once, sums asked for as the platform spells it, and nothing sent that it would refuse."""
+"""Usage: every record once, totals in the platform's form, and invalid requests refused before sending."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import orjson
 import pytest
 from aioresponses import aioresponses
 
-from tests.products.conftest import PLACE
-from tests.products.history_server import BEGIN, END, IMEI, History, Json, answering, stamp
+from tests.rooms.conftest import PLACE
+from tests.rooms.devices.history_server import BEGIN, END, IMEI, History, Json, answering, stamp
 from thingspace_async import DeviceId, Session, errors
 from thingspace_async.devices import (
     AggregateUsageRequest,
@@ -52,32 +52,32 @@ async def walk(session: Session) -> list[UsageRecord]:
 
 
 @pytest.mark.parametrize("count", [0, 1, 499, 500, 501, 1200, 5000])
-async def test_a_walk_finds_every_record_once(count: int) -> None:
-    # Of one label may be several devices, each with a record of each day.
+async def test_list_yields_every_record_once(count: int) -> None:
+    # Several devices may have one label, each with a record for each day.
     history = History([record(place // 3, place) for place in range(count)], time="timestamp", name="usageHistory")
     async with answering(history) as (_, session):
         assert [one.bytes_used for one in await walk(session)] == list(range(count))
 
 
-async def test_a_page_of_one_day_has_no_way_on() -> None:
+async def test_a_full_page_of_one_day_is_an_error() -> None:
     history = History([record(0, 1)] * 501, time="timestamp", name="usageHistory")
     async with answering(history) as (_, session):
-        with pytest.raises(errors.AnswerUnreadable, match="ask for shorter spans") as caught:
+        with pytest.raises(errors.AnswerUnreadable, match="request shorter spans") as caught:
             await walk(session)
         assert (caught.value.operation, caught.value.path) == ("devices.usage.list", "usageHistory")
 
 
-async def test_the_usage_of_a_global_device_is_walked_too() -> None:
+async def test_the_usage_of_a_global_device_is_iterated_too() -> None:
     records = [{"bytesUsed": str(place), "timestamp": stamp(place // 2)} for place in range(900)]
     history = History(records, time="timestamp", name="usageHistory")
     async with answering(history) as (recorder, session):
         request = DailyUsageRequest(device_id=IMEI, earliest=BEGIN, latest=END)
-        found = [one.bytes_used async for one in session.devices.usage.daily(request)]
+        found = [one.bytes_used async for one in session.devices.usage.global_daily(request)]
         assert found == [str(place) for place in range(900)]
         assert {one.path for one in recorder.requests} == {"/api/v1/devices/usage/actions/list"}
 
 
-async def test_the_usage_of_a_promotion_is_walked_by_its_start() -> None:
+async def test_the_usage_of_a_promotion_is_paged_by_its_start() -> None:
     records = [{"bytesUsed": place, "eventDateTime": stamp(place // 2)} for place in range(900)]
     history = History(
         records, time="eventDateTime", name="usageHistory", begin="startTime", end="endTime", more="hasmoredata"
@@ -92,7 +92,9 @@ async def test_the_usage_of_a_promotion_is_walked_by_its_start() -> None:
         assert {one.json["endTime"] for one in recorder.requests} == {"2026-01-01T00:00:00Z"}
 
 
-async def test_without_an_end_a_promotion_is_walked_as_far_as_it_goes(canned: aioresponses, scripted: Session) -> None:
+async def test_without_an_end_the_usage_of_a_promotion_is_iterated_to_its_end(
+    canned: aioresponses, scripted: Session
+) -> None:
     first = [{"bytesUsed": place, "eventDateTime": stamp(place)} for place in range(3)]
     canned.post(PROMO, status=202, payload={"usageHistory": first})
     canned.post(PROMO, status=200, payload={"usageHistory": first[2:]})
@@ -100,16 +102,16 @@ async def test_without_an_end_a_promotion_is_walked_as_far_as_it_goes(canned: ai
     assert found == [0, 1, 2]
 
 
-async def test_a_promotions_page_that_ends_without_a_time_has_no_way_on(
+async def test_a_page_of_a_promotion_that_ends_without_a_time_is_an_error(
     canned: aioresponses, scripted: Session
 ) -> None:
     canned.post(PROMO, payload={"hasmoredata": True, "usageHistory": [{"bytesUsed": 1}]})
-    with pytest.raises(errors.AnswerUnreadable, match="ask for shorter spans of `start_time` and `end_time`"):
+    with pytest.raises(errors.AnswerUnreadable, match="request shorter spans of `start_time` and `end_time`"):
         [one async for one in scripted.devices.usage.promo(PromoUsageRequest())]
 
 
 @pytest.mark.parametrize(("status", "more"), [(202, True), (200, False)])
-async def test_the_status_says_whether_there_is_more_where_the_body_does_not(
+async def test_the_status_says_whether_more_follows_if_the_body_does_not(
     canned: aioresponses, scripted: Session, status: int, *, more: bool
 ) -> None:
     canned.post(LIST, status=status, payload={"usageHistory": []})
@@ -132,10 +134,10 @@ async def test_a_years_usage_of_a_device_comes_in_one_page_by_day(
     assert cloud.count("devices.usage.list") == 2
 
 
-# What is sent, and what comes back
+# Requests and answers
 
 
-async def test_a_page_is_asked_for_as_the_platform_spells_it() -> None:
+async def test_a_page_is_requested_under_the_platforms_names() -> None:
     async with answering(lambda _: {}) as (recorder, session):
         await session.devices.usage.list_page(
             DeviceUsageListRequest(
@@ -155,7 +157,7 @@ async def test_a_page_is_asked_for_as_the_platform_spells_it() -> None:
         }
 
 
-async def test_a_record_is_what_the_platform_publishes(canned: aioresponses, scripted: Session) -> None:
+async def test_a_published_record_is_read(canned: aioresponses, scripted: Session) -> None:
     body = """{"hasMoreData": false, "usageHistory": [{"bytesUsed": 4096, "extendedAttributes": [{"key": "MoSms",
         "value": "0"}], "smsUsed": 0, "source": "Raw Usage", "timestamp": "2020-12-01T00:00:00Z"}]}"""
     canned.post(LIST, body=body)
@@ -220,7 +222,7 @@ Ask = Callable[[Any], Any]
             {"accountName": ACCOUNT, "labels": {"deviceIds": [WIRE_VIN]}},
         ),
         (
-            lambda usage: usage.daily_aggregate(
+            lambda usage: usage.global_aggregate(
                 AggregateUsageRequest(device_id=IMEI, account_name=ACCOUNT, start_time=BEGIN, end_time=MONTH)
             ),
             "/api/v1/devices/usage/actions/list/aggregate",
@@ -235,7 +237,9 @@ Ask = Callable[[Any], Any]
         ),
     ],
 )
-async def test_a_sum_is_asked_for_as_the_platform_spells_it_and_arrives_later(ask: Ask, path: str, body: Json) -> None:
+async def test_a_total_is_requested_under_the_platforms_names_and_arrives_later(
+    ask: Ask, path: str, body: Json
+) -> None:
     async with answering(lambda _: {"requestId": "be1b5958"}) as (recorder, session):
         accepted = await ask(session.devices.usage)
         assert accepted.request_id == "be1b5958"
@@ -243,7 +247,7 @@ async def test_a_sum_is_asked_for_as_the_platform_spells_it_and_arrives_later(as
         assert (sent.method, sent.path, orjson.loads(sent.body)) == ("POST", path, body)
 
 
-# What is refused before it is sent
+# Refused before anything is sent
 
 LIST_FIELDS = {"device_id": IMEI, "earliest": BEGIN, "latest": END}
 SUM_FIELDS = {"start_time": BEGIN, "end_time": MONTH}
@@ -263,14 +267,14 @@ NAIVE = datetime(2025, 1, 1)  # noqa: DTZ001 - the point
             DeviceAggregateUsageListRequest,
             SUM_FIELDS,
             {"end_time": BEGIN + timedelta(days=31, microseconds=1)},
-            "from start_time to end_time may be 31 days at most",
+            "end_time may be at most 31 days after start_time",
         ),
         (DeviceAggregateUsageListRequest, SUM_FIELDS, {"end_time": BEGIN - timedelta(1)}, "start_time is after"),
         (
             DeviceAggregateUsageListRequest,
             SUM_FIELDS,
             {"device_ids": [IMEI], "label": (VIN,)},
-            "device_ids and label exclude each other",
+            "give either device_ids or label, not both",
         ),
         (DeviceAggregateUsageListRequest, SUM_FIELDS, {"group_name": "West"}, "group_name needs account_name"),
         (DeviceAggregateUsageListRequest, SUM_FIELDS, {"label": (VIN,) * 51}, "label may hold 50 DeviceLabel, not 51"),
@@ -288,7 +292,7 @@ NAIVE = datetime(2025, 1, 1)  # noqa: DTZ001 - the point
             BilledUsageListRequest,
             {"account_name": ACCOUNT},
             {"devices": [IMEI], "labels": BilledUsageLabels(labels=(VIN,))},
-            "devices and labels exclude each other",
+            "give either devices or labels, not both",
         ),
         (BilledUsageListRequest, {"account_name": ACCOUNT}, {"devices": [IMEI] * 2001}, "devices may hold 2,000"),
         (BilledUsageListRequest, {"account_name": ACCOUNT}, {"devices": []}, "devices must hold 1 DeviceIds or more"),
@@ -305,13 +309,13 @@ NAIVE = datetime(2025, 1, 1)  # noqa: DTZ001 - the point
         (PromoAggregateUsageRequest, {}, {"start_time": END, "end_time": BEGIN}, "start_time is after end_time"),
     ],
 )
-def test_a_bad_value_is_refused_with_its_model_and_field(kind: Any, good: Json, bad: Json, reason: str) -> None:
+def test_the_error_for_a_bad_value_names_model_and_field(kind: Any, good: Json, bad: Json, reason: str) -> None:
     with pytest.raises(errors.InvalidRequest) as caught:
         kind(**{**good, **bad})
     assert str(caught.value).startswith(f"{kind.__name__}: {reason}")
 
 
-def test_what_may_be_right_is_left_to_the_platform() -> None:
+def test_values_that_may_be_valid_are_left_to_the_platform() -> None:
     assert DeviceAggregateUsageListRequest(
         start_time=NAIVE.replace(year=1999, tzinfo=UTC), end_time=BEGIN.replace(1999)
     )

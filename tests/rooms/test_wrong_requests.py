@@ -1,8 +1,9 @@
-"""A call takes its own request and nothing in its place: a dict or None would go past the checks of the model."""
+"""A call takes only its own request model: a dict or None would bypass the checks of the model."""
 
 from __future__ import annotations
 
 import inspect
+from contextlib import AbstractAsyncContextManager
 from operator import attrgetter
 from typing import Any
 
@@ -25,21 +26,23 @@ WRONG: tuple[Any, ...] = (None, {}, [], "{}", b"{}", LogInRequest(username="a", 
 
 
 async def _begun(made: Any) -> None:
+    if isinstance(made, AbstractAsyncContextManager):
+        made = made.__aenter__()
     await (anext(made) if inspect.isasyncgen(made) else made)
 
 
 @pytest.mark.parametrize("name", sorted(TAKING_REQUESTS))
-async def test_what_is_not_its_request_is_refused_and_nothing_is_sent(
+async def test_anything_but_its_request_model_is_refused_and_nothing_is_sent(
     thingspace_simulator: Simulator, thingspace_session: Session, name: str
 ) -> None:
     call = attrgetter(name)(thingspace_session)
-    others = [
-        "0000123456-00001"
+    others = {
+        other.name: "0000123456-00001"
         for other in inspect.signature(call).parameters.values()
         if other.name != "request" and other.default is inspect.Parameter.empty
-    ]
-    before = len(thingspace_simulator.received)
+    }
+    before = len(thingspace_simulator.requests)
     for wrong in WRONG:
-        with pytest.raises(InvalidRequest, match=r"^[a-z_]+\.[a-z_.]+: give an? \w+, not "):
-            await _begun(call(*others, wrong))
-    assert len(thingspace_simulator.received) == before
+        with pytest.raises(InvalidRequest, match=r"^[a-z_0-9]+\.[\w.]+: pass an? \w+, not "):
+            await _begun(call(**others, request=wrong))
+    assert len(thingspace_simulator.requests) == before

@@ -1,4 +1,4 @@
-"""Labels: put on and taken off as the platform spells it, and never more than it takes."""
+"""Labels are added and removed in the platform's form, never more than it accepts."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def request(*devices: DeviceId, label: tuple[DeviceLabel, ...] = (VIN, OWNER)) -
     return AssociateLabelRequest(account_name=ACCOUNT, labels=AccountLabels(devices=devices, label=label))
 
 
-async def test_labels_are_put_on_devices_later(thingspace_simulator: Simulator, thingspace_session: Session) -> None:
+async def test_labels_are_added_to_devices_later(thingspace_simulator: Simulator, thingspace_session: Session) -> None:
     first, second = thingspace_simulator.devices[0], thingspace_simulator.devices[1]
     named = DeviceId(**first.device_ids[0])
     await thingspace_session.devices.labels.add(request(named))
-    received = thingspace_simulator.received[-1]
+    received = thingspace_simulator.requests[-1]
     assert (received.method, received.path) == ("POST", PATH)
     assert received.json == {
         "accountName": ACCOUNT,
@@ -51,7 +51,7 @@ async def test_labels_are_put_on_devices_later(thingspace_simulator: Simulator, 
     assert second.labels == []
 
 
-async def test_labels_are_taken_off_whatever_devices_of_the_account_bear_them(
+async def test_labels_are_removed_from_all_devices_of_the_account(
     thingspace_simulator: Simulator, thingspace_session: Session
 ) -> None:
     first, second = thingspace_simulator.devices[0], thingspace_simulator.devices[1]
@@ -60,7 +60,7 @@ async def test_labels_are_taken_off_whatever_devices_of_the_account_bear_them(
     for device in (first, second, stranger):
         device.labels = [wired(VIN), wired(OWNER)]
     await thingspace_session.devices.labels.remove(ACCOUNT, [OWNER])
-    received = thingspace_simulator.received[-1]
+    received = thingspace_simulator.requests[-1]
     assert (received.method, received.path, received.body) == ("DELETE", PATH, b"")
     assert set(received.query) == {"accountName", "LabelList"}
     assert received.query["accountName"] == ACCOUNT
@@ -71,7 +71,7 @@ async def test_labels_are_taken_off_whatever_devices_of_the_account_bear_them(
     assert stranger.labels == [wired(VIN), wired(OWNER)]
 
 
-async def test_a_label_on_a_device_that_is_not_there_fails_later(
+async def test_a_label_for_an_unknown_device_fails_later(
     thingspace_simulator: Simulator, thingspace_session: Session
 ) -> None:
     accepted = await thingspace_session.devices.labels.add(request(SIM))
@@ -79,7 +79,7 @@ async def test_a_label_on_a_device_that_is_not_there_fails_later(
     assert (await thingspace_session.accounts.request_status(ACCOUNT, accepted.request_id)).failed
 
 
-async def test_fifty_labels_fit_into_a_request_and_into_an_address(
+async def test_fifty_labels_fit_into_a_body_and_into_a_url(
     thingspace_simulator: Simulator, thingspace_session: Session
 ) -> None:
     long = tuple(DeviceLabel(name=f"{number:020d}", value=f"{number:050d}") for number in range(50))
@@ -92,7 +92,7 @@ async def test_fifty_labels_fit_into_a_request_and_into_an_address(
     assert device.labels == []
 
 
-def test_more_than_fifty_labels_are_refused_unsent() -> None:
+def test_more_than_fifty_labels_are_not_sent() -> None:
     with pytest.raises(errors.InvalidRequest, match="AccountLabels: label may hold 50 DeviceLabel, not 51"):
         AccountLabels(devices=[SIM], label=MANY)
 
@@ -106,7 +106,7 @@ def test_more_than_fifty_labels_are_refused_unsent() -> None:
         (("VIN",), "LabelList: labels must hold DeviceLabel only, not str"),
     ],
 )
-async def test_labels_that_cannot_be_taken_off_are_refused_unsent(
+async def test_labels_that_cannot_be_removed_are_not_sent(
     thingspace_simulator: Simulator, thingspace_session: Session, labels: Any, reason: str
 ) -> None:
     with pytest.raises(errors.InvalidRequest, match=reason):
@@ -115,7 +115,7 @@ async def test_labels_that_cannot_be_taken_off_are_refused_unsent(
 
 
 @pytest.mark.parametrize("account_name", [None, "", 7, "a\nb"])
-async def test_an_account_name_that_cannot_be_right_is_refused_unsent(
+async def test_an_invalid_account_name_is_not_sent(
     thingspace_simulator: Simulator, thingspace_session: Session, account_name: Any
 ) -> None:
     with pytest.raises(errors.InvalidRequest, match=r"devices\.labels\.remove: account_name "):
@@ -123,7 +123,7 @@ async def test_an_account_name_that_cannot_be_right_is_refused_unsent(
     assert thingspace_simulator.count("devices.labels.remove") == 0
 
 
-async def test_the_labels_of_a_session_with_options_have_its_options(thingspace_session: Session) -> None:
+async def test_options_of_a_session_apply_to_its_labels(thingspace_session: Session) -> None:
     assert thingspace_session.devices.labels is thingspace_session.devices.labels
     quick = thingspace_session.with_options(timeout=0.000001, retries=0)
     with pytest.raises(errors.ThingSpaceError):

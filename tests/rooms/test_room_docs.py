@@ -1,4 +1,4 @@
-"""The example in the docstring of each room, and of each part of the devices, runs as it stands."""
+"""The example in the docstring of each room, of each part of `devices` and of each version, runs unchanged."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from thingspace_async import Session
 from thingspace_async.simulator import Simulator
 
 PACKAGES = [name for name in PRODUCTS if name != "devices"]
+PACKAGES += ["software.v1", "software.v2"]
 PACKAGES += sorted(".".join(path.parent.relative_to(PACKAGE).parts) for path in (PACKAGE / "devices").rglob("calls.py"))
 
 
@@ -23,7 +24,7 @@ def _example(name: str) -> str:
 
 
 @pytest.mark.parametrize("name", PACKAGES)
-async def test_a_rooms_example_runs_as_it_stands(name: str) -> None:
+async def test_the_example_of_a_room_runs_unchanged(name: str) -> None:
     code = _example(name)
     assert f"session.{name.partition('.')[0]}." in code
     assert "await " in code or "async for " in code
@@ -32,8 +33,8 @@ async def test_a_rooms_example_runs_as_it_stands(name: str) -> None:
         Simulator(devices=20) as cloud,
         Session(cloud.credentials, environment=cloud.environment) as session,
     ):
-        before = len(cloud.received)
+        before = len(cloud.requests)
         names: dict[str, Any] = {"session": session, "cloud": cloud}
         await eval(compiled, names)
         operations = {operation.name for operation in room(name).OPERATIONS}
-        assert operations & {received.operation for received in list(cloud.received)[before:]}
+        assert operations & {received.operation for received in list(cloud.requests)[before:]}

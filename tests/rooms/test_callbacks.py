@@ -1,4 +1,4 @@
-"""Callbacks: listeners registered, listed and deregistered; what the platform would refuse is not sent."""
+"""Callbacks: registering, listing and deregistering listeners, and values refused before sending."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import orjson
 import pytest
 from aioresponses import aioresponses
 
-from tests.products.conftest import PLACE
+from tests.rooms.conftest import PLACE
 from tests.session.checks import assert_keeps_secrets
 from thingspace_async import Secret, Session, errors
 from thingspace_async.callbacks import CallbackListener, CallbackService, RegisterCallbackRequest
@@ -45,7 +45,7 @@ SERVICES = {
 }
 
 
-async def test_what_is_registered_travels_as_the_platform_spells_it(
+async def test_a_registration_is_sent_under_the_platforms_names(
     thingspace_simulator: Simulator, thingspace_session: Session
 ) -> None:
     request = RegisterCallbackRequest(
@@ -53,7 +53,7 @@ async def test_what_is_registered_travels_as_the_platform_spells_it(
     )
     done = await thingspace_session.callbacks.register(ACCOUNT, request)
     assert (done.account_name, done.service_name) == (ACCOUNT, CallbackService.SMS_DELIVERY_CONFIRMATION)
-    assert thingspace_simulator.received[-1].json == {
+    assert thingspace_simulator.requests[-1].json == {
         "name": "SMSDeliveryConfirmation",
         "url": f"{URL}?a=b",
         "username": "zaffod",
@@ -75,14 +75,14 @@ async def test_listeners_are_listed_and_deregistered(thingspace_session: Session
     assert await callbacks.list(ACCOUNT) == ()
 
 
-async def test_no_password_is_shown_by_what_holds_it(thingspace_session: Session) -> None:
+async def test_no_model_shows_its_password(thingspace_session: Session) -> None:
     request = RegisterCallbackRequest(name="CarrierService", url=URL, username="zaffod", password="drowssap")
     await thingspace_session.callbacks.register(ACCOUNT, request)
     assert "drowssap" not in repr(request)
     assert "drowssap" not in repr(await thingspace_session.callbacks.list(ACCOUNT))
 
 
-async def test_an_error_that_repeats_the_password_is_blotted(
+async def test_the_password_is_redacted_from_an_error_that_echoes_it(
     thingspace_simulator: Simulator, thingspace_session: Session
 ) -> None:
     echo = {"errorCode": "A.B", "errorMessage": "The password drowssap is too simple."}
@@ -94,7 +94,7 @@ async def test_an_error_that_repeats_the_password_is_blotted(
 
 
 @pytest.mark.parametrize("wrong", [{"url": "https://example.com:81"}, {"username": ""}, {"password": "drowssap" * 6}])
-def test_an_error_of_the_request_tells_no_password_even_where_the_locals_of_a_traceback_are_shown(
+def test_an_invalid_request_shows_no_password_even_in_a_traceback_with_locals(
     wrong: dict[str, Any],
 ) -> None:
     given: dict[str, Any] = {"name": "CarrierService", "url": URL, "password": "drowssap"} | wrong
@@ -103,13 +103,13 @@ def test_an_error_of_the_request_tells_no_password_even_where_the_locals_of_a_tr
     assert_keeps_secrets(caught.value, "drowssap")
 
 
-async def test_many_registrations_leave_the_tokens_blotted_out_of_errors(
+async def test_tokens_are_still_redacted_from_errors_after_many_registrations(
     thingspace_simulator: Simulator, thingspace_session: Session
 ) -> None:
     for number in range(70):
         request = RegisterCallbackRequest(name="CarrierService", url=URL, password=f"drowssap-{number}")
         await thingspace_session.callbacks.register(ACCOUNT, request)
-    (token,) = thingspace_simulator.sessions
+    (token,) = thingspace_simulator.platform.tokens.sessions
     echo = {"errorCode": "A.B", "errorMessage": f"The token {token} is odd."}
     thingspace_simulator.faults.add("callbacks.list", Status(400, body=echo))
     with pytest.raises(errors.BadRequest, match="is odd") as caught:
@@ -117,20 +117,20 @@ async def test_many_registrations_leave_the_tokens_blotted_out_of_errors(
     assert token not in str(caught.value)
 
 
-def test_every_service_that_the_platform_names_is_there() -> None:
+def test_every_documented_service_is_in_the_enumeration() -> None:
     assert {service.value for service in CallbackService} == SERVICES
 
 
 @pytest.mark.parametrize("name", ["AlertService", "AlertsService", "BrandNewService"])
-async def test_any_service_is_registered_and_deregistered_whether_it_is_known_or_not(
+async def test_known_and_unknown_services_can_be_registered_and_deregistered(
     thingspace_simulator: Simulator, thingspace_session: Session, name: str
 ) -> None:
     await thingspace_session.callbacks.register(ACCOUNT, RegisterCallbackRequest(name=name, url=URL))
-    assert thingspace_simulator.received[-1].json["name"] == name
+    assert thingspace_simulator.requests[-1].json["name"] == name
     (found,) = await thingspace_session.callbacks.list(ACCOUNT)
     assert found.service_name == name
     await thingspace_session.callbacks.deregister(ACCOUNT, name)
-    assert thingspace_simulator.received[-1].path == f"/api/m2m/v1/callbacks/{ACCOUNT}/name/{name}"
+    assert thingspace_simulator.requests[-1].path == f"/api/m2m/v1/callbacks/{ACCOUNT}/name/{name}"
 
 
 @pytest.mark.parametrize(
@@ -147,23 +147,24 @@ async def test_any_service_is_registered_and_deregistered_whether_it_is_known_or
         "https://example.com:50559/a?b=c",
     ],
 )
-def test_a_listener_may_be_at_the_documented_ports(url: str) -> None:
+def test_a_listener_may_use_the_documented_ports(url: str) -> None:
     assert RegisterCallbackRequest(name="CarrierService", url=url).url == url
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
-def test_of_this_machine_any_port_will_do_as_only_a_simulator_gets_there(host: str) -> None:
+def test_a_listener_on_this_machine_may_use_any_port(host: str) -> None:
     assert RegisterCallbackRequest(name="CarrierService", url=f"http://{host}:54321/a").url
     with pytest.raises(errors.InvalidRequest, match="url has the port 0"):
         RegisterCallbackRequest(name="CarrierService", url=f"http://{host}:0/a")
 
 
 @pytest.mark.parametrize("port", [0, 1, 81, 8080, 8443, 9000, 9007, 28199, 28221, 50550, 50560, 50569])
-def test_another_port_is_refused_with_the_ports_that_are_allowed(port: int) -> None:
+def test_the_error_for_another_port_lists_the_allowed_ones(port: int) -> None:
     with pytest.raises(errors.InvalidRequest) as caught:
         RegisterCallbackRequest(name="CarrierService", url=f"https://example.com:{port}/a")
     assert str(caught.value) == (
-        f"RegisterCallbackRequest: url has the port {port}; allowed are 80, 443, 9001-9006, 28200-28220, 50551-50559"
+        f"RegisterCallbackRequest: url has the port {port}; "
+        "the platform allows 80, 443, 9001-9006, 28200-28220, 50551-50559"
     )
 
 
@@ -171,14 +172,14 @@ def test_another_port_is_refused_with_the_ports_that_are_allowed(port: int) -> N
     "url",
     ["", "example.com", "//example.com", "ftp://example.com:80", "https:///a", "https://a:b", "https://[", 1, None],
 )
-def test_what_is_no_web_address_is_refused(url: Any) -> None:
+def test_an_invalid_url_is_refused(url: Any) -> None:
     with pytest.raises(errors.InvalidRequest, match="RegisterCallbackRequest: url "):
         RegisterCallbackRequest(name="CarrierService", url=url)
 
 
 @pytest.mark.parametrize("field", ["username", "password"])
 @pytest.mark.parametrize("value", ["", "x" * 41, "a'b", "a\nb", 1])
-def test_what_the_platform_takes_no_username_or_password_of_is_refused_unseen(field: str, value: Any) -> None:
+def test_an_invalid_username_or_password_is_refused_without_showing_it(field: str, value: Any) -> None:
     with pytest.raises(errors.InvalidRequest, match=f"RegisterCallbackRequest: {field} ") as caught:
         RegisterCallbackRequest(name="CarrierService", url=URL, **{field: value})
     assert "xxx" not in str(caught.value)
@@ -191,12 +192,12 @@ def test_the_error_for_a_long_password_names_the_limit() -> None:
 
 
 @pytest.mark.parametrize("name", ["", 1, None, "a<b"])
-def test_what_is_no_name_of_a_service_is_refused(name: Any) -> None:
+def test_an_invalid_service_name_is_refused(name: Any) -> None:
     with pytest.raises(errors.InvalidRequest, match="RegisterCallbackRequest: name "):
         RegisterCallbackRequest(name=name, url=URL)
 
 
-async def test_a_registration_that_failed_is_not_sent_again(
+async def test_a_failed_registration_is_not_sent_again(
     thingspace_simulator: Simulator, thingspace_session: Session
 ) -> None:
     thingspace_simulator.faults.add("callbacks.register", Status(503))
@@ -206,7 +207,7 @@ async def test_a_registration_that_failed_is_not_sent_again(
 
 
 async def test_the_published_list_is_read(canned: aioresponses, scripted: Session) -> None:
-    # Its port, 50569, is none of those that the platform's own page allows: what is answered is not checked.
+    # Its port, 50569, is not among those that the platform's page allows. Answers are not checked.
     published = [
         {
             "accountName": "0252012345-00001",

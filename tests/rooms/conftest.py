@@ -1,4 +1,4 @@
-"""A session for whose answers a test writes the bodies."""
+"""A session with canned answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PLACE = "http://127.0.0.1:1"
 
 @pytest.fixture
 async def scripted(canned: aioresponses) -> AsyncIterator[Session]:
-    """A session for whose pages a test writes the answers."""
+    """A session whose answers the test defines."""
     canned.post(f"{PLACE}/api/ts/v1/oauth2/token", payload={"access_token": "a", "expires_in": 3600})
     canned.post(f"{PLACE}/api/m2m/v1/session/login", payload={"sessionToken": "b"})
     canned.post(f"{PLACE}/api/m2m/v1/session/logout", payload={"sessionToken": "b"})

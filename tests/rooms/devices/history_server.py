@@ -1,4 +1,4 @@
-"""A platform that pages by time as its documents say, and knows nothing of ours: records of a time, so many a page."""
+"""A server that pages records by time as the platform's documents say. It shares no code with the package."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from tests.products.recording import Recorded, Recorder, recording
+from tests.rooms.recording import Recorded, Recorder, recording
 from thingspace_async import Credentials, DeviceId, Environment, Session
 
 IMEI = DeviceId.imei("990013907835573")
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 
 def stamp(second: float) -> str:
-    """Write a time, so many seconds behind BEGIN."""
+    """Write the time this many seconds after BEGIN."""
     return (BEGIN + timedelta(seconds=second)).isoformat().replace("+00:00", "Z")
 
 
@@ -34,7 +34,7 @@ def event(time: str, name: str = "") -> Json:
 
 @attrs.define
 class History:
-    """What the server has, in the order of time."""
+    """The server's records, ordered by time."""
 
     records: list[Json]
     per_page: int = 500
@@ -44,9 +44,9 @@ class History:
     end: str = "latest"
     more: str = "hasMoreData"
     shuffled: random.Random | None = None
-    """Sorts records of one time anew for each answer."""
+    """Reorders records with equal times for each answer."""
     coarse: bool = False
-    """Understands the time asked for to the second only."""
+    """Ignores fractions of seconds in the requested time."""
 
     def __call__(self, recorded: Recorded) -> Json:
         asked = recorded.json
