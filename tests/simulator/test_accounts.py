@@ -1,4 +1,4 @@
-"""protocol.md 3.5, 5 and `show accounts`: accounts, leads, plans, states and pending requests."""
+"""PROTOCOL.md 3.5, 5: accounts, leads, plans, states and pending requests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 
 from tests.simulator.api import ACCOUNT, Api
 from thingspace_async.simulator import Assumptions
-from thingspace_async.simulator.late import DeviceFault, Work
+from thingspace_async.simulator.late_requests import Work
+from thingspace_async.simulator.mechanisms.messages import DeviceFault
 
 NAME = "0000123456-00001"
 UNEXPECTED = (400, "UnifiedWebService.REQUEST_FAILED.UnexpectedError")
@@ -41,7 +42,7 @@ async def test_an_account_has_every_documented_member(api: Api) -> None:
         "/accounts/{}/requests/86c83330-4bf5-4235-9c4e-a83f93aeae4c/status",
     ],
 )
-async def test_an_account_that_there_is_not_is_said_to_be_missing(api: Api, path: str) -> None:
+async def test_an_unknown_account_is_reported(api: Api, path: str) -> None:
     answer = await api.send("GET", "/api/m2m/v1" + path.format("0000999999-00001"))
     assert answer.refusal == (400, "UnifiedWebService.REQUEST_FAILED.AccountNotFound")
 
@@ -51,12 +52,12 @@ async def test_forbidden_characters_in_a_path_are_refused(api: Api) -> None:
     assert answer.refusal == (400, "UnifiedWebService.INPUT_INVALID.Request.InvalidCharacter")
 
 
-async def test_an_account_that_was_added_is_there(api: Api) -> None:
+async def test_an_added_account_is_known(api: Api) -> None:
     api.cloud.add_account("0000222222-00001")
     assert (await api.send("GET", "/api/m2m/v1/accounts/0000222222-00001")).json["accountName"] == "0000222222-00001"
 
 
-async def test_leads_come_in_pages_that_lead_to_each_other(api: Api) -> None:
+async def test_each_page_of_leads_names_the_next(api: Api) -> None:
     query: dict[str, str] = {}
     found: list[str] = []
     while True:
@@ -75,7 +76,7 @@ async def test_leads_come_in_pages_that_lead_to_each_other(api: Api) -> None:
 
 
 @pytest.mark.parametrize("token", ["7", "150", "-50", "x", "", "9" * 5000])
-async def test_a_way_on_that_was_never_given_is_refused(api: Api, token: str) -> None:
+async def test_an_invented_page_token_is_refused(api: Api, token: str) -> None:
     assert (await api.send("GET", f"/api/m2m/v1/leads/{NAME}", query={"next": token})).refusal == UNEXPECTED
 
 
@@ -123,7 +124,7 @@ async def test_a_request_of_another_account_is_unknown(api: Api) -> None:
 
 
 def two_devices(api: Api) -> str:
-    """Begin a request about two devices, the second of which is refused."""
+    """Start a request about two devices; the second device is refused."""
 
     def refuse() -> None:
         raise DeviceFault("UnifiedWebService.REQUEST_FAILED.DeviceNotFound", "The device could not be found.")

@@ -1,4 +1,4 @@
-"""protocol.md 3.2: callback listeners are registered, listed with their passwords, and forgotten."""
+"""PROTOCOL.md 3.2: callback listeners are registered, listed with their passwords, and deregistered."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ URL = "https://example.com/callbacks"
 UNEXPECTED = (400, "UnifiedWebService.REQUEST_FAILED.UnexpectedError")
 
 
-async def test_what_is_registered_is_listed_with_its_password_in_the_clear(api: Api) -> None:
+async def test_listeners_are_listed_with_their_passwords(api: Api) -> None:
     assert (await api.send("GET", LISTENERS)).json == []
     plain = {"name": "CarrierService", "url": URL}
     secured = {"name": "DeviceUsage", "url": "http://example.com:9001/", "username": "zaffod", "password": "drowssap"}
@@ -76,7 +76,7 @@ async def test_only_the_documented_ports_are_allowed(api: Api, port: int) -> Non
         "https://example.com:0",
     ],
 )
-async def test_what_is_no_web_address_is_refused(api: Api, url: str) -> None:
+async def test_an_invalid_url_is_refused(api: Api, url: str) -> None:
     assert (await api.send("POST", LISTENERS, json={"name": "CarrierService", "url": url})).refusal == UNEXPECTED
 
 

@@ -1,20 +1,18 @@
-"""protocol.md 3.3, 3.4: what is told to listeners, how often, and what can go wrong with it."""
+"""PROTOCOL.md 3.3, 3.4: messages to listeners, their repetition, and their faults."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
-import attrs
 import orjson
 import pytest
-from aiohttp import web
 
 from tests.simulator.api import Api
+from tests.simulator.listener import Listener
 from thingspace_async.simulator import Assumptions, DeliveryFaults, Device, Simulator, courier
 
 Serve = Callable[..., Awaitable[Api]]
@@ -27,64 +25,13 @@ SMS = "EnhancedConnectivityService"
 FIVE_MINUTES = timedelta(minutes=5)
 
 
-@attrs.define
-class Listener:
-    """A real server that takes messages, and answers with the statuses that a test has set, and then with 200."""
-
-    url: str = ""
-    bodies: list[bytes] = attrs.field(factory=list[bytes])
-    paths: list[str] = attrs.field(factory=list[str])
-    statuses: list[int] = attrs.field(factory=list[int])
-    waits: Callable[[], Awaitable[object]] | None = None
-    over: asyncio.Event = attrs.field(factory=asyncio.Event)
-    """Set at the end: aiohttp leaves a handler running whose client has gone."""
-    at_once: int = 0
-    most_at_once: int = 0
-
-    @property
-    def messages(self) -> list[dict[str, Any]]:
-        return [orjson.loads(body) for body in self.bodies]
-
-    @property
-    def first_ids(self) -> list[str]:
-        return [message["deviceIds"][0]["id"] for message in self.messages]
-
-    async def take(self, request: web.Request) -> web.Response:
-        self.at_once += 1
-        self.most_at_once = max(self.at_once, self.most_at_once)
-        try:
-            assert request.content_type == "application/json"
-            self.bodies.append(await request.read())
-            self.paths.append(request.path)
-            if self.waits is not None:
-                await self.waits()
-        finally:
-            self.at_once -= 1
-        status = self.statuses.pop(0) if self.statuses else 200
-        return web.Response(status=status, headers={"Location": "/elsewhere"} if 300 <= status < 400 else None)
-
-
-@pytest.fixture
-async def listener() -> AsyncIterator[Listener]:
-    taking = Listener()
-    application = web.Application()
-    application.router.add_post("/{path:.*}", taking.take)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    taking.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield taking
-    taking.over.set()
-    await runner.cleanup()
-
-
 async def register(api: Api, url: str, service: str = "CarrierService", **own: str) -> None:
     answer = await api.send("POST", LISTENERS, json={"name": service, "url": url, **own})
     assert answer.status == 200, answer.body
 
 
 async def ask(api: Api, what: str, *devices: Device, **wanted: object) -> str:
-    """Ask for an action on devices, each named by its ICCID; return the request's id."""
+    """Request an action on devices, identified by ICCID; return the request's id."""
     listed = [{"deviceIds": [device.device_ids[-1]]} for device in devices]
     answer = await api.send("POST", f"{DEVICES}/actions/{what}", json={"devices": listed, **wanted})
     assert answer.status == 200, answer.body
@@ -111,7 +58,7 @@ def states(api: Api) -> list[str]:
     return [delivery.state for delivery in api.cloud.deliveries]
 
 
-# Nobody to tell
+# Messages without a listener
 
 
 async def test_a_message_without_a_listener_is_dropped_and_not_sent_to_one_that_registers_later(
@@ -125,7 +72,7 @@ async def test_a_message_without_a_listener_is_dropped_and_not_sent_to_one_that_
     assert (listener.bodies, states(api)) == ([], ["dropped"])
 
 
-async def test_a_listener_of_another_service_or_account_hears_nothing(api: Api, listener: Listener) -> None:
+async def test_a_listener_of_another_service_or_account_gets_no_message(api: Api, listener: Listener) -> None:
     api.cloud.add_account("0000222222-00001")
     await register(api, listener.url, "DeviceService")
     wanted = {"name": "CarrierService", "url": listener.url}
@@ -146,7 +93,7 @@ async def test_nothing_is_ever_posted_to_another_machine(api: Api, host: str, ca
 
 
 async def test_a_host_that_was_allowed_is_posted_to(listener: Listener) -> None:
-    # This machine by another address, since tests reach no other.
+    # Another address of this machine, because tests must not contact others.
     async with Simulator(callback_hosts=["0.0.0.0"]) as cloud:
         cloud.listeners[ACCOUNT]["CarrierService"] = {"url": listener.url.replace("127.0.0.1", "0.0.0.0")}
         cloud.add_request(seconds=0)
@@ -170,7 +117,7 @@ async def test_a_message_that_no_listener_takes_is_sent_four_times_at_five_minut
         await pass_time(api, FIVE_MINUTES - timedelta(seconds=30))
         assert len(listener.bodies) == count
         await pass_time(api, timedelta(seconds=30))
-    assert api.cloud.archived == api.cloud.deliveries
+    assert api.cloud.archived == list(api.cloud.deliveries)
     assert {message["maxCallbackThreshold"] for message in listener.messages} == {4}
     assert [attempt.status for attempt in api.cloud.archived[0].attempts] == [500] * 4
 
@@ -193,7 +140,9 @@ async def test_any_2xx_is_an_acknowledgement(api: Api, listener: Listener, statu
 
 
 @pytest.mark.parametrize("status", [302, 307, 400, 401, 404])
-async def test_anything_else_is_none_and_no_redirect_is_followed(api: Api, listener: Listener, status: int) -> None:
+async def test_other_statuses_are_failures_and_redirects_are_not_followed(
+    api: Api, listener: Listener, status: int
+) -> None:
     await register(api, listener.url)
     listener.statuses.append(status)
     await suspend(api)
@@ -201,7 +150,7 @@ async def test_anything_else_is_none_and_no_redirect_is_followed(api: Api, liste
     assert (listener.paths, states(api)) == (["/"], ["waiting"])
 
 
-async def test_each_attempt_goes_to_what_is_registered_at_its_time(api: Api, listener: Listener) -> None:
+async def test_each_attempt_goes_to_the_listener_registered_at_that_time(api: Api, listener: Listener) -> None:
     await register(api, f"{listener.url}/old", username="a", password="old password")
     listener.statuses += [500, 500]
     await suspend(api)
@@ -215,7 +164,7 @@ async def test_each_attempt_goes_to_what_is_registered_at_its_time(api: Api, lis
     assert (len(listener.bodies), states(api)) == (2, ["dropped"])
 
 
-async def test_a_listener_that_is_not_there_is_tried_again(api: Api, listener: Listener) -> None:
+async def test_an_unreachable_listener_is_retried(api: Api, listener: Listener) -> None:
     await register(api, "http://127.0.0.1:9/")
     await suspend(api)
     await pass_time(api)
@@ -227,10 +176,10 @@ async def test_a_listener_that_is_not_there_is_tried_again(api: Api, listener: L
     assert [message["callbackCount"] for message in listener.messages] == [2]
 
 
-async def test_a_listener_that_does_not_answer_in_time_is_tried_again(
+async def test_a_listener_that_does_not_answer_in_time_is_retried(
     api: Api, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(courier, "_PATIENCE", 0.05)
+    monkeypatch.setattr(courier, "_TIMEOUT", 0.05)
     listener.waits = listener.over.wait
     await register(api, listener.url)
     await suspend(api)
@@ -240,12 +189,12 @@ async def test_a_listener_that_does_not_answer_in_time_is_tried_again(
     assert states(api) == ["waiting"]
 
 
-async def test_waiting_for_deliveries_has_an_end(api: Api, listener: Listener) -> None:
+async def test_waiting_for_deliveries_times_out(api: Api, listener: Listener) -> None:
     listener.waits = listener.over.wait
     await register(api, listener.url)
     await suspend(api)
     api.cloud.clock.advance(61)
-    with pytest.raises(TimeoutError, match="still under way"):
+    with pytest.raises(TimeoutError, match="have not answered all messages"):
         await api.cloud.delivered(0.05)
 
 
@@ -281,10 +230,10 @@ async def test_what_was_due_before_the_start_is_sent_at_the_start(listener: List
     assert len(listener.bodies) == 1
 
 
-async def test_a_fault_of_the_simulators_own_is_raised_and_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_internal_error_of_the_simulator_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     cloud = Simulator()
     await cloud.start()
-    monkeypatch.setattr(cloud.outbox, "take", lambda: 1 // 0)
+    monkeypatch.setattr(cloud.platform.outbox, "take", lambda: 1 // 0)
     cloud.add_request(seconds=0)
     with pytest.raises(ExceptionGroup, match="TaskGroup"):
         await cloud.delivered()
@@ -292,7 +241,7 @@ async def test_a_fault_of_the_simulators_own_is_raised_and_not_waited_for(monkey
         await cloud.close()
 
 
-# What is told, and when
+# Content and time of messages
 
 
 async def test_each_device_of_a_request_has_a_message_of_its_own_with_the_requests_id(
@@ -365,9 +314,31 @@ async def test_kinds_can_be_spelled_as_the_request_spells_them(serve: Serve, lis
     assert listener.messages[0]["deviceIds"] == api.cloud.devices[0].device_ids[-1:]
 
 
+async def test_identifiers_can_be_spelled_in_other_forms(serve: Serve, listener: Listener) -> None:
+    api = await serve(assumptions=Assumptions(other_spellings=True))
+    await register(api, listener.url)
+    identifiers = {
+        "imei": "990013907830009",
+        "iccid": "89148000000012345675",
+        "meid": "A10000009296F2",
+        "mdn": "9085550001",
+        "imsi": "311480000000001",
+    }
+    told = {"deviceIds": [{"id": value, "kind": kind} for kind, value in identifiers.items()]}
+    api.cloud.platform.outbox.send(ACCOUNT, "CarrierService", told)
+    await api.cloud.delivered()
+    assert [(one["kind"], one["id"]) for one in listener.messages[0]["deviceIds"]] == [
+        ("Imei", "99001390783000"),
+        ("Iccid", "8914800000001234567"),
+        ("Meid", "a10000009296f2"),
+        ("Msisdn", "19085550001"),
+        ("Imsi", "311480000000001"),
+    ]
+
+
 async def test_an_esn_is_spelled_in_capitals(api: Api, listener: Listener) -> None:
     await register(api, listener.url)
-    api.cloud.send(ACCOUNT, "CarrierService", {"deviceIds": [{"id": "12345678901", "kind": "esn"}]})
+    api.cloud.platform.outbox.send(ACCOUNT, "CarrierService", {"deviceIds": [{"id": "12345678901", "kind": "esn"}]})
     await api.cloud.delivered()
     assert listener.messages[0]["deviceIds"][0]["kind"] == "ESN"
 
@@ -382,7 +353,7 @@ async def test_a_request_without_devices_has_one_message(api: Api, listener: Lis
     assert (message["status"], "faultResponse" in message) == (("Failed", True) if fails else ("Success", False))
 
 
-async def test_time_that_passes_by_itself_delivers_too(api: Api, listener: Listener) -> None:
+async def test_messages_are_sent_as_real_time_passes(api: Api, listener: Listener) -> None:
     await register(api, listener.url)
     api.cloud.add_request(seconds=3600)
     request_id = api.cloud.add_request(seconds=0.1)
@@ -393,7 +364,7 @@ async def test_time_that_passes_by_itself_delivers_too(api: Api, listener: Liste
     assert [delivery.request_id for delivery in api.cloud.deliveries] == [request_id]
 
 
-async def test_the_sum_of_usage_and_what_is_known_of_roaming_are_told(api: Api, listener: Listener) -> None:
+async def test_usage_totals_and_roaming_lists_are_sent(api: Api, listener: Listener) -> None:
     await register(api, listener.url, "DeviceUsage")
     await register(api, listener.url, "DevicePRLInformation")
     named = devices_in(api, "active")[0].device_ids[-1:]
@@ -418,10 +389,10 @@ async def test_no_listeners_password_is_shown(api: Api, listener: Listener, capl
     assert "a-secret-of-its-own" not in repr(api.cloud.deliveries) + caplog.text
 
 
-# What goes wrong on purpose
+# Faults
 
 
-async def test_messages_can_come_out_of_order_and_in_the_same_disorder_for_the_same_seed(
+async def test_messages_can_arrive_out_of_order_reproducibly(
     serve: Serve, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(courier, "_MOST_AT_ONCE", 1)
@@ -469,7 +440,7 @@ async def test_a_listener_that_calls_the_platform_is_not_waited_for_by_its_own_c
     assert states(api) == ["delivered"]
 
 
-async def test_an_early_message_that_is_long_in_coming_does_not_keep_the_answer_for_ever(
+async def test_a_slow_early_message_does_not_block_the_answer_forever(
     api: Api, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listener.waits = listener.over.wait
@@ -506,7 +477,7 @@ async def test_messages_can_lack_their_opening_brace(api: Api, listener: Listene
     assert orjson.loads(b"{" + body)["status"] == "Success"
 
 
-async def test_faults_can_befall_a_share_of_the_messages(serve: Serve, listener: Listener) -> None:
+async def test_faults_can_apply_to_a_share_of_the_messages(serve: Serve, listener: Listener) -> None:
     api = await serve(devices=200)
     await register(api, listener.url)
     api.cloud.delivery_faults = DeliveryFaults(duplicated=0.25, brace_missing=0.25)
@@ -576,7 +547,7 @@ async def test_an_sms_that_no_listener_takes_ends_up_in_the_queue_once_and_in_it
     assert states(api) == ["archived"] * 2
 
 
-async def test_the_queue_is_sent_when_that_is_asked_for(api: Api, listener: Listener) -> None:
+async def test_the_queue_is_sent_on_request(api: Api, listener: Listener) -> None:
     for text in ("first", "second"):
         api.cloud.receive_sms(api.cloud.devices[0], text)
     await register(api, listener.url, SMS)
@@ -592,7 +563,7 @@ async def test_the_queue_is_sent_when_that_is_asked_for(api: Api, listener: List
 # Reachability
 
 
-async def test_monitors_tell_what_they_watch_for_until_they_expire(api: Api, listener: Listener) -> None:
+async def test_monitors_report_their_event_until_they_expire(api: Api, listener: Listener) -> None:
     await register(api, listener.url, "DiagnosticsService")
     (device,) = devices_in(api, "active")
     for kind in ("REACHABLE_FOR_DATA", "LOSS_OF_CONNECTIVITY"):
@@ -618,13 +589,13 @@ async def test_monitors_tell_what_they_watch_for_until_they_expire(api: Api, lis
     assert (device.connected, len(api.cloud.deliveries)) == (True, 4)
 
 
-# Many
+# Many messages
 
 
 async def test_many_messages_go_out_some_at_a_time_and_leave_the_loop_to_others(
     serve: Serve, listener: Listener
 ) -> None:
-    asyncio.get_running_loop().set_debug(False)  # Which takes several times as long.
+    asyncio.get_running_loop().set_debug(False)  # The debug mode is several times slower.
     api = await serve(devices=5_000)
     await register(api, listener.url)
     await suspend(api, 5_000)
@@ -639,3 +610,65 @@ async def test_many_messages_go_out_some_at_a_time_and_leave_the_loop_to_others(
     assert len(set(listener.first_ids)) == len(listener.bodies) == 5_000
     assert 1 < listener.most_at_once <= 20
     assert longest < 0.5
+
+
+# The log is bounded
+
+
+async def test_the_latest_finished_deliveries_and_all_waiting_ones_are_kept(serve: Serve, listener: Listener) -> None:
+    api = await serve(most_deliveries=2)
+    await register(api, listener.url)
+    later = [api.cloud.add_request(seconds=seconds) for seconds in (60, 120, 180, 3600, 7200)]
+    for _ in range(3):
+        await pass_time(api)
+    assert [one.request_id for one in api.cloud.deliveries] == later[1:3]
+    for _ in range(2):
+        await pass_time(api, timedelta(hours=1))
+    assert [one.request_id for one in api.cloud.deliveries[:]] == later[3:]
+
+
+async def test_waiting_deliveries_do_not_count_towards_the_limit(serve: Serve, listener: Listener) -> None:
+    api = await serve(most_deliveries=1)
+    await register(api, listener.url)
+    listener.statuses += [500] * 3
+    for _ in range(3):
+        api.cloud.add_request(seconds=0)
+    await api.cloud.delivered()
+    assert states(api) == ["waiting"] * 3
+    await pass_time(api, FIVE_MINUTES)
+    assert states(api) == ["delivered"]
+
+
+async def test_a_resent_delivery_is_kept_as_waiting(serve: Serve, listener: Listener) -> None:
+    api = await serve(most_deliveries=1)
+    await register(api, listener.url)
+    api.cloud.add_request(seconds=0)
+    await api.cloud.delivered()
+    (delivery,) = api.cloud.deliveries
+    listener.statuses += [500]
+    api.cloud.resend(delivery)
+    await api.cloud.delivered()
+    api.cloud.add_request(seconds=0)
+    await api.cloud.delivered()
+    assert states(api) == ["waiting", "delivered"]
+    await pass_time(api, FIVE_MINUTES)
+    assert list(api.cloud.deliveries) == [delivery]
+
+
+async def test_clearing_the_log_does_not_stop_waiting_messages(api: Api, listener: Listener) -> None:
+    await register(api, listener.url)
+    listener.statuses += [500]
+    api.cloud.add_request(seconds=0)
+    await api.cloud.delivered()
+    api.cloud.deliveries.clear()
+    await pass_time(api, FIVE_MINUTES)
+    assert (len(listener.bodies), list(api.cloud.deliveries)) == (2, [])
+
+
+async def test_the_latest_finished_late_requests_and_all_pending_ones_are_kept(serve: Serve) -> None:
+    api = await serve(most_late_requests=2)
+    pending, *finished = [api.cloud.add_request(seconds=seconds) for seconds in (3600, 1, 2, 3)]
+    await pass_time(api)
+    assert list(api.cloud.late_requests) == [pending, *finished[1:]]
+    answer = await api.send("GET", f"/api/m2m/v1/accounts/{ACCOUNT}/requests/{finished[0]}/status")
+    assert answer.status == 400

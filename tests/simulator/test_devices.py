@@ -1,4 +1,4 @@
-"""protocol.md 4.1, 4.3: the list of devices."""
+"""PROTOCOL.md 4.1, 4.3: the list of devices."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def refusal(api: Api, **wanted: object) -> str:
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"accountName": null, "maxNumberOfDevices": 0}'])
-async def test_nothing_asked_for_means_all_devices(api: Api, body: bytes) -> None:
+async def test_an_empty_request_lists_all_devices(api: Api, body: bytes) -> None:
     answer = await api.send("POST", LIST, data=body)
     assert answer.status == 200
     assert set(answer.json) == {"devices", "hasMoreData"}
@@ -97,7 +97,7 @@ async def test_imeis_and_iccids_end_with_their_check_digit(api: Api) -> None:
         assert luhn(ids(device)["imei"]) == luhn(ids(device)["iccId"]) == 0
 
 
-async def test_a_device_that_was_never_activated_lacks_what_activation_brings(serve: Serve) -> None:
+async def test_a_device_that_was_never_activated_lacks_some_members(serve: Serve) -> None:
     api = await serve(devices=200)
     device = (await everything(api, currentState="preactive"))[0]
     assert not {"ipAddress", "lastActivationBy", "lastActivationDate", "lastConnectionDate"} & set(device)
@@ -255,7 +255,7 @@ async def test_a_date_may_have_an_offset_or_none(serve: Serve) -> None:
         {"filter": []},
     ],
 )
-async def test_values_that_make_no_sense_are_an_unexpected_error(api: Api, wanted: dict[str, Any]) -> None:
+async def test_invalid_values_are_an_unexpected_error(api: Api, wanted: dict[str, Any]) -> None:
     assert await refusal(api, **wanted) == "UnifiedWebService.REQUEST_FAILED.UnexpectedError"
 
 
@@ -280,12 +280,12 @@ async def test_forbidden_characters_are_refused_however_deep_they_are(api: Api, 
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'"text"', b"\xff"])
-async def test_what_is_no_json_object_cannot_be_deserialized(api: Api, body: bytes) -> None:
+async def test_a_body_that_is_not_a_json_object_cannot_be_deserialized(api: Api, body: bytes) -> None:
     answer = await api.send("POST", LIST, data=body)
     assert answer.refusal == (400, "UnifiedWebService.DeserializationFailed")
 
 
-async def test_an_account_that_there_is_not_is_said_to_be_missing(api: Api) -> None:
+async def test_an_unknown_account_is_reported(api: Api) -> None:
     assert await refusal(api, accountName="9") == "UnifiedWebService.REQUEST_FAILED.AccountNotFound"
 
 
@@ -310,7 +310,9 @@ async def test_a_device_is_found_by_each_of_its_identifiers_whatever_the_case_of
         ("٣" * 15, "imei", "DeviceService.INPUT_INVALID.Device.Identifier.Invalid"),
     ],
 )
-async def test_a_device_that_cannot_be_found_says_why(api: Api, identifier: str, kind: str, code: str) -> None:
+async def test_the_refusal_of_an_unknown_device_gives_the_reason(
+    api: Api, identifier: str, kind: str, code: str
+) -> None:
     assert await refusal(api, deviceId={"id": identifier, "kind": kind}) == code
 
 
@@ -321,10 +323,10 @@ async def test_a_device_of_another_account_is_not_part_of_this_one(api: Api) -> 
     assert code == "DeviceService.INPUT_INVALID.Device.Account.Invalid"
 
 
-# What a test does to the fleet
+# Changes by tests
 
 
-async def test_what_is_set_on_a_device_is_what_the_platform_answers(api: Api) -> None:
+async def test_changes_to_a_device_appear_in_answers(api: Api) -> None:
     device = api.cloud.devices[3]
     device.state = "pending activation"
     device.device_ids = [{"id": "A1000009A5B6C7", "kind": "meid"}]
@@ -335,7 +337,7 @@ async def test_what_is_set_on_a_device_is_what_the_platform_answers(api: Api) ->
     assert api.cloud.devices[3] is device
 
 
-async def test_an_identifier_that_was_replaced_leads_nowhere(api: Api) -> None:
+async def test_a_replaced_identifier_is_unknown(api: Api) -> None:
     device = api.cloud.devices[3]
     before = device.device_ids[-2]
     assert before["kind"] == "imei"
@@ -363,11 +365,21 @@ async def test_accounts_keep_their_devices_apart(api: Api) -> None:
 
 
 @pytest.mark.parametrize("devices", [-1, 1_000_001])
-def test_a_number_of_devices_that_cannot_be_is_refused(devices: int) -> None:
+def test_an_impossible_number_of_devices_is_refused(devices: int) -> None:
     with pytest.raises(ValueError, match="from 0 to 1,000,000"):
         Simulator(devices=devices)
 
 
-def test_devices_are_not_added_to_an_account_that_there_is_not() -> None:
+def test_devices_are_not_added_to_an_unknown_account() -> None:
     with pytest.raises(ValueError, match="add_account"):
         Simulator().add_devices(1, "0000222222-00001")
+
+
+@pytest.mark.parametrize("bare", [True, False])
+async def test_attributes_without_values_are_a_switch(serve: Serve, *, bare: bool) -> None:
+    api = await serve(assumptions=Assumptions(attributes_without_values=bare))
+    one = api.cloud.devices[0].imei
+    for wanted in ({}, {"deviceId": {"kind": "imei", "id": one}}):
+        (device, *_) = (await api.devices(**wanted)).json["devices"]
+        assert any("value" not in pair for pair in device["extendedAttributes"]) is bare
+        assert {"key": "PreIMEI"} | ({} if bare else {"value": ""}) in device["extendedAttributes"]

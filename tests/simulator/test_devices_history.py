@@ -1,4 +1,4 @@
-"""protocol.md 4.2, 5: the simulated history of devices."""
+"""PROTOCOL.md 4.2, 5: the simulated history of devices."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def done(cloud: Simulator, event_type: str, status: str = "Success", plan: str =
         occurred_at=cloud.clock.now(),
         event_type=event_type,
         status=status,
-        event_by="simulated.user",
+        event_by="simulated.user.1",
         service_plan=plan,
         mdn="5550000001",
     )
@@ -188,7 +188,7 @@ async def test_provisioning_explains_the_state(serve: Serve, state: str, kinds: 
     assert all(when(one) <= api.cloud.clock.now() for one in found)
 
 
-async def test_what_is_done_is_in_the_provisioning_behind_what_was_before(api: Api) -> None:
+async def test_new_events_follow_earlier_ones_in_the_provisioning_history(api: Api) -> None:
     device = in_state(api.cloud, "active")
     device.events.append(done(api.cloud, "Suspend", status="Failed"))
     api.cloud.clock.advance(60)
@@ -199,7 +199,7 @@ async def test_what_is_done_is_in_the_provisioning_behind_what_was_before(api: A
         ("Suspend", "Failed"),
         ("Suspend", "Success"),
     ]
-    assert found[-1]["eventBy"] == "simulated.user"
+    assert found[-1]["eventBy"] == "simulated.user.1"
 
 
 async def test_a_device_that_is_activated_for_the_first_time_begins_then(serve: Serve) -> None:
@@ -210,7 +210,7 @@ async def test_a_device_that_is_activated_for_the_first_time_begins_then(serve: 
             occurred_at=api.cloud.clock.now(),
             event_type="Activate",
             status="Failed",
-            event_by="simulated.user",
+            event_by="simulated.user.1",
             service_plan=None,
             mdn=None,
         )
@@ -239,7 +239,7 @@ async def test_a_device_that_a_request_has_added_has_no_history_but_its_own(api:
         assert await connections(api, device) == []
 
 
-async def test_a_device_that_a_request_has_added_never_bore_what_the_seed_would_have_given_it(serve: Serve) -> None:
+async def test_a_device_added_by_a_request_never_had_generated_identifiers(serve: Serve) -> None:
     larger, api = await serve(devices=4), await serve(devices=3)
     generated = imei(larger.cloud.devices[3])
     named = {"state": "preactive", "devicesToAdd": [{"deviceIds": [{"id": "990013907835573", "kind": "imei"}]}]}
@@ -317,6 +317,6 @@ async def test_a_report_of_provisioning_arrives_later(api: Api, wanted: Json, *,
         ({"deviceFilter": [{"id": "990000000000000", "kind": "imei"}] * 101}, "INPUT_INVALID.MaxRequestsExceeded"),
     ],
 )
-async def test_a_report_that_makes_no_sense_is_refused(api: Api, wanted: Json, code: str) -> None:
+async def test_an_invalid_report_request_is_refused(api: Api, wanted: Json, code: str) -> None:
     answer = await api.send("POST", REPORT, json={"accountName": NAME, **wanted})
     assert answer.refusal[1].endswith(code)

@@ -1,4 +1,4 @@
-"""protocol.md 3.1, 4.2, 4.4: devices added and deleted, asked for in other ways, described and labelled."""
+"""PROTOCOL.md 3.1, 4.2, 4.4: devices are added, deleted, listed, described and labelled."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ NOT_FOUND = "UnifiedWebService.REQUEST_FAILED.DeviceNotFound"
 
 
 def accepted(api: Api, answer: Reply) -> list[str | None]:
-    """Check that a request was accepted, let its time pass and return what each of its devices was refused with."""
+    """Check that a request was accepted, advance the clock, and return the refusal of each device."""
     assert (answer.status, set(answer.json)) == (200, {"requestId"})
     request = api.cloud.late_requests[answer.json["requestId"]]
     assert request.faults is None
@@ -82,7 +82,7 @@ async def test_an_added_device_is_preactive_in_the_default_group_and_listed_last
     assert added["createdAt"] == api.cloud.clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-async def test_nothing_is_written_on_an_added_device_but_what_the_request_says(api: Api) -> None:
+async def test_an_added_device_has_only_the_requests_values(api: Api) -> None:
     for place in range(20):  # Of the seed, every device has a cost center, and one in ten is in unexpected hardware.
         new = one(
             {"id": f"9900139078{place:05}", "kind": "imei"}, {"id": f"891413907808007{place:05}", "kind": "iccid"}
@@ -180,7 +180,7 @@ async def test_a_deletion_that_is_wrong_as_a_whole_is_refused(api: Api, body: di
     assert (await api.send("POST", DELETE, json=body)).refusal == (400, code)
 
 
-# Other ways to ask for devices
+# Other questions about devices
 
 
 async def test_mismatched_sims_are_the_same_for_the_same_seed_and_about_one_in_ten(serve: Serve) -> None:
@@ -281,7 +281,7 @@ async def test_diagnostics_tell_the_state_of_one_device(api: Api) -> None:
         ({"accountName": NAME, "deviceList": [ICCID]}, "DeviceService.REQUEST_FAILED.DeviceNotFound"),
     ],
 )
-async def test_diagnostics_are_of_one_device_that_is_there(api: Api, body: dict[str, Any], code: str) -> None:
+async def test_diagnostics_need_one_known_device(api: Api, body: dict[str, Any], code: str) -> None:
     assert (await api.send("POST", DIAGNOSTICS, json=body)).refusal == (400, code)
 
 
@@ -298,7 +298,7 @@ async def test_the_global_list_refuses_identifiers_that_do_not_fit_their_kind(ap
     assert answer.refusal == (400, "DeviceService.INPUT_INVALID.Device.Identifier.Invalid")
 
 
-# What an account writes on its devices
+# Data that accounts store with devices
 
 
 @pytest.mark.parametrize(
@@ -328,9 +328,7 @@ async def test_a_change_reaches_the_named_device_later_and_no_other(
         (COST_CENTER, {"removeCostCenter": True}),
     ],
 )
-async def test_one_device_that_is_not_there_does_not_hinder_the_others(
-    api: Api, path: str, change: dict[str, Any]
-) -> None:
+async def test_one_unknown_device_does_not_affect_the_others(api: Api, path: str, change: dict[str, Any]) -> None:
     device = api.cloud.devices[0]
     before = device.as_json()
     answer = await api.send("PUT", path, json={"devices": [one(STRANGER), one(sim(device))], **change})
@@ -417,7 +415,7 @@ async def test_a_label_is_put_on_once(api: Api) -> None:
         ),
     ],
 )
-async def test_labels_that_make_no_sense_are_refused(api: Api, body: dict[str, Any], code: str) -> None:
+async def test_invalid_labels_are_refused(api: Api, body: dict[str, Any], code: str) -> None:
     assert (await api.send("POST", LABELS, json=body)).refusal == (400, code)
 
 

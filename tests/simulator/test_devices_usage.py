@@ -1,4 +1,4 @@
-"""protocol.md 5: the simulated usage of devices."""
+"""PROTOCOL.md 5: the simulated usage of devices."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from thingspace_async.simulator import Simulator
 Serve = Callable[..., Awaitable[Api]]
 
 USAGE = "/api/m2m/v1/devices/usage/actions"
-DAILY = "/api/v1/devices/usage/actions/list"
+GLOBAL_DAILY = "/api/v1/devices/usage/actions/list"
 NAME = "0000123456-00001"
 NEW_YEAR = {"earliest": "2026-01-01T00:00:00Z", "latest": "2026-01-10T00:00:00Z"}
 MONTH = {"startTime": "2025-12-01T00:00:00Z", "endTime": "2025-12-31T00:00:00Z"}
@@ -39,7 +39,7 @@ async def days(api: Api, device_id: dict[str, str] | None = None, **wanted: obje
 
 
 async def later(api: Api, path: str, **wanted: object) -> tuple[str, str]:
-    """Ask for what arrives later; return the service that it goes to, and whether it fails."""
+    """Send a request whose result arrives later; return its callback service, and whether it fails."""
     answer = await api.send("POST", f"{USAGE}/{path}", json=wanted)
     assert (answer.status, set(answer.json)) == (200, {"requestId"})
     request = api.cloud.late_requests[answer.json["requestId"]]
@@ -145,13 +145,13 @@ async def test_a_label_finds_the_usage_of_all_devices_that_bear_it_in_pages_of_5
         ({"deviceId": None, "label": {"name": "VIN"}}, "UnifiedWebService.DeserializationFailed"),
     ],
 )
-async def test_what_makes_no_sense_is_refused(api: Api, wanted: dict[str, Any], code: str) -> None:
+async def test_an_invalid_request_is_refused(api: Api, wanted: dict[str, Any], code: str) -> None:
     assert (await usage(api, **wanted)).refusal == (400, code)
 
 
 async def test_global_usage_has_the_device_and_numbers_as_texts(api: Api) -> None:
     known = await days(api)
-    answer = await api.send("POST", DAILY, json={"deviceId": imei(api.cloud), **NEW_YEAR})
+    answer = await api.send("POST", GLOBAL_DAILY, json={"deviceId": imei(api.cloud), **NEW_YEAR})
     assert answer.json["deviceId"] == imei(api.cloud)
     assert [one["bytesUsed"] for one in answer.json["usageHistory"]] == [str(one["bytesUsed"]) for one in known]
     assert {type(one["smsUsed"]) for one in answer.json["usageHistory"]} == {str}
@@ -187,10 +187,10 @@ async def test_an_identifier_that_a_device_had_finds_no_usage_in_a_promotion(api
     assert (answer.status, answer.json["usageHistory"]) == (200, [])
 
 
-# What arrives later
+# Results that arrive later
 
 
-async def test_sums_arrive_later_on_their_services(api: Api) -> None:
+async def test_totals_arrive_later_through_their_services(api: Api) -> None:
     device_id = imei(api.cloud)
     assert await later(api, "list/aggregate", **MONTH, deviceIds=[device_id]) == ("DeviceUsage", "done")
     assert await later(api, "list/aggregate", **MONTH, accountName=NAME, groupName="West fleet") == (
@@ -200,7 +200,8 @@ async def test_sums_arrive_later_on_their_services(api: Api) -> None:
     assert await later(api, "billedusage/list", accountName=NAME) == ("DeviceService", "done")
     assert await later(api, "promoaggregateusage", accountId=NAME, deviceId=[device_id]) == ("DevicePromoUsage", "done")
     assert await later(api, "promoaggregateusage") == ("DevicePromoUsage", "done")
-    answer = await api.send("POST", f"{DAILY}/aggregate", json={**MONTH, "deviceId": device_id, "accountName": NAME})
+    body = {**MONTH, "deviceId": device_id, "accountName": NAME}
+    answer = await api.send("POST", f"{GLOBAL_DAILY}/aggregate", json=body)
     assert api.cloud.late_requests[answer.json["requestId"]].service == "DeviceUsage"
 
 
@@ -261,6 +262,6 @@ LABEL = {"name": "VIN", "value": "1"}
         ("promoaggregateusage", {"accountId": "1"}, "REQUEST_FAILED.AccountNotFound"),
     ],
 )
-async def test_a_sum_that_cannot_be_made_is_refused(api: Api, path: str, wanted: dict[str, Any], code: str) -> None:
+async def test_an_invalid_total_is_refused(api: Api, path: str, wanted: dict[str, Any], code: str) -> None:
     answer = await api.send("POST", f"{USAGE}/{path}", json=wanted)
     assert answer.refusal == (400, f"UnifiedWebService.{code}")

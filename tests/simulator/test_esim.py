@@ -1,4 +1,4 @@
-"""protocol.md 2.1, 3.1, 4.4 and the pages on eUICC devices: profiles, step by step."""
+"""PROTOCOL.md 2.1, 3.1, 4.4 and the pages on eUICC devices: profiles, step by step."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def ask(api: Api, action: str, *devices: Device, base: str = BASE, **more:
 
 
 async def do(api: Api, action: str, device: Device, **more: str) -> tuple[str | None, object]:
-    """Take a device a step further and let the time pass; return the fault's code, and what is told."""
+    """Apply a step to a device and advance the clock; return the fault's code, and the callback's content."""
     reply = await ask(api, action, device, **more)
     assert set(reply.json) == {"requestId"}
     api.cloud.clock.advance(61)

@@ -1,4 +1,4 @@
-"""Faults: what arrives, what has happened nevertheless, and to which requests."""
+"""Faults: their answers, their effects, and the requests that they apply to."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from thingspace_async.simulator.wire import Answer
 
 
 async def reset_password(api: Api) -> bool:
-    """Reset the password, not caring about the answer; say whether it changed."""
+    """Reset the password, ignore the answer, and return whether the password changed."""
     before = api.cloud.credentials.password
     with contextlib.suppress(aiohttp.ClientError):
         await api.send("PUT", RESET, json={"oldPassword": before.reveal()})
     return api.cloud.credentials.password != before
 
 
-async def test_a_rule_befalls_so_many_requests_after_so_many_others(api: Api) -> None:
+async def test_a_rule_applies_to_a_number_of_requests_after_some_others(api: Api) -> None:
     api.cloud.faults.add("accounts.get", Status(503), after=1, times=2)
     assert [(await api.account()).status for _ in range(5)] == [200, 503, 503, 200, 200]
     assert api.cloud.count("accounts.get") == 5
 
 
-async def test_a_rule_for_ever_ends_when_it_is_removed(api: Api) -> None:
+async def test_a_permanent_rule_ends_when_it_is_removed(api: Api) -> None:
     rule = api.cloud.faults.add("accounts.get", Status(503), times=None)
     assert [(await api.account()).status for _ in range(3)] == [503] * 3
     api.cloud.faults.remove(rule)
@@ -44,7 +44,7 @@ async def test_rules_take_turns_in_the_order_in_which_they_were_added(api: Api) 
     assert [(await api.account()).status for _ in range(3)] == [503, 429, 200]
 
 
-async def test_a_rule_befalls_its_own_operation_only_unless_it_is_for_all(api: Api) -> None:
+async def test_a_rule_applies_to_its_own_operation_unless_it_is_for_all(api: Api) -> None:
     api.cloud.faults.add("devices.list", Status(503), times=None)
     assert (await api.account()).status == 200
     api.cloud.faults.clear()
@@ -52,8 +52,8 @@ async def test_a_rule_befalls_its_own_operation_only_unless_it_is_for_all(api: A
     assert [(await api.account()).status, (await api.token()).status, (await api.account()).status] == [500, 500, 200]
 
 
-def test_a_rule_for_an_operation_that_there_is_not_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"no operation is called 'device\.list'; there are .*devices\.list"):
+def test_a_rule_for_an_unknown_operation_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"unknown operation 'device\.list': use one of .*devices\.list"):
         Simulator().faults.add("device.list", Status(503))
 
 
@@ -128,13 +128,13 @@ async def test_an_answer_without_a_body_can_be_cut_too(api: Api) -> None:
         await api.send("POST", "/api/ts/v1/oauth2/revoke", data={"token": str(api.bearer)}, headers=api.key)
 
 
-async def test_garbage_is_no_http(api: Api) -> None:
+async def test_raw_bytes_are_not_http(api: Api) -> None:
     api.cloud.faults.add("session.log_in", Raw())
     with pytest.raises(aiohttp.ClientResponseError):
         await api.log_in()
 
 
-async def test_a_connection_may_end_without_a_word(api: Api) -> None:
+async def test_a_connection_may_end_without_an_answer(api: Api) -> None:
     api.cloud.faults.add("session.log_in", Raw(b""))
     with pytest.raises(aiohttp.ServerDisconnectedError):
         await api.log_in()
@@ -188,13 +188,13 @@ async def test_a_class_of_ones_own_can_be_a_fault(api: Api) -> None:
     assert (await api.log_out()).json == {"SESSIONTOKEN": str(api.session).upper()}
 
 
-async def test_what_was_received_says_how_it_was_answered(api: Api) -> None:
+async def test_the_log_shows_how_requests_were_answered(api: Api) -> None:
     api.cloud.faults.add("accounts.get", Status(503))
     api.cloud.faults.add("accounts.get", Cut())
     await api.account()
     with pytest.raises(aiohttp.ClientPayloadError):
         await api.account()
-    assert [each.status for each in api.cloud.received if each.operation == "accounts.get"] == [503, None]
+    assert [each.status for each in api.cloud.requests if each.operation == "accounts.get"] == [503, None]
 
 
 async def test_a_fault_finds_out_that_the_client_has_gone(api: Api) -> None:

@@ -1,4 +1,4 @@
-"""protocol.md 5: a device is in exactly one group of its account, the default one when in no other."""
+"""PROTOCOL.md 5: a device is in exactly one group of its account, by default the default group."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ async def test_the_default_group_cannot_be_deleted(api: Api) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-async def test_a_group_that_there_is_not_is_said_to_be_missing(api: Api, method: str) -> None:
+async def test_an_unknown_group_is_reported(api: Api, method: str) -> None:
     assert (await api.send(method, path("Nothing"), data=b"{}")).refusal == MISSING
 
 
@@ -175,6 +175,12 @@ async def test_members_come_in_pages_sorted_by_number_that_lead_to_each_other(
 
 
 @pytest.mark.parametrize("token", ["x", "9" * 5000])
-async def test_a_way_on_that_is_no_number_is_refused(api: Api, token: str) -> None:
+async def test_a_page_token_that_is_not_a_number_is_refused(api: Api, token: str) -> None:
     answer = await api.send("GET", path(DEFAULT), query={"next": token})
     assert answer.refusal == (400, "UnifiedWebService.REQUEST_FAILED.UnexpectedError")
+
+
+async def test_null_attributes_are_a_switch(api: Api) -> None:
+    assert {str(group["extendedAttributes"]) for group in (await api.send("GET", GROUPS)).json} == {"None"}
+    api.cloud.assumptions = Assumptions(attributes_without_values=False)
+    assert {str(group["extendedAttributes"]) for group in (await api.send("GET", GROUPS)).json} == {"[]"}

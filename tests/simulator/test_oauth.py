@@ -1,4 +1,4 @@
-"""protocol.md 1.1 and 2.2: the OAuth token and the gateway that checks it."""
+"""PROTOCOL.md 1.1 and 2.2: the OAuth token and the gateway that checks it."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ async def test_a_revoked_token_is_named_in_a_header_and_good_for_nothing(api: Ap
     assert (await api.token()).json["access_token"] != api.bearer
 
 
-async def test_revoking_what_is_no_token_revokes_nothing(api: Api) -> None:
+async def test_revoking_an_unknown_token_revokes_nothing(api: Api) -> None:
     form = {"grant_type": "client_credentials", "token": "another\r\nX-Evil: 1"}
     answer = await api.send("POST", REVOKE, data=form, headers=api.key)
     assert answer.status == 200
@@ -119,9 +119,7 @@ async def test_oauth_tokens_can_be_made_to_expire(api: Api) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/api/m2m/v1/nowhere"), ("DELETE", ACCOUNT), ("GET", "/api/x")])
-async def test_an_address_that_there_is_not_is_the_gateways_no_matching_resource(
-    api: Api, method: str, path: str
-) -> None:
+async def test_an_unknown_path_is_the_gateways_no_matching_resource(api: Api, method: str, path: str) -> None:
     answer = await api.send(method, path)
     assert answer.fault == (400, "900906")
     assert answer.json["fault"]["message"] == "No matching resource found in the API for the given request"

@@ -1,4 +1,4 @@
-"""The pytest plugin, in runs of its own, with pytest-asyncio in either of its modes and without it."""
+"""The pytest plugin in separate runs: with both modes of pytest-asyncio, and without it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 import thingspace_async
+
+pytestmark = pytest.mark.processes
 
 pytest_plugins = "pytester"
 
@@ -26,7 +28,29 @@ async def test_a_session_with_the_simulator(thingspace_session, thingspace_simul
 
 {mark}
 async def test_each_test_has_a_simulator_of_its_own(thingspace_simulator):
-    assert not thingspace_simulator.received
+    assert not thingspace_simulator.requests
+"""
+
+MARKED = """
+import pytest
+from thingspace_async import DeviceId
+from thingspace_async.devices import SuspendRequest
+
+@pytest.mark.thingspace(devices=3, start="2026-11-01")
+async def test_the_mark_has_options(thingspace_simulator):
+    assert len(thingspace_simulator.devices) == 3
+    assert thingspace_simulator.clock.now().isoformat().startswith("2026-11-01T00:00:0")
+
+@pytest.mark.thingspace(start="2026-11-01T12:00:00+02:00")
+async def test_outcomes_arrive_as_the_clock_is_advanced(thingspace_session, thingspace_simulator, thingspace_outcomes):
+    device = thingspace_simulator.devices[0]
+    device.state = "active"
+    request = SuspendRequest(devices=[DeviceId.imei(device.imei)])
+    accepted = await thingspace_session.devices.suspend(request)
+    thingspace_simulator.clock.advance(61)
+    (outcome,) = await thingspace_outcomes.all(accepted)
+    assert outcome.device is not None
+    assert device.state == "suspend"
 """
 
 UNUSED = """
@@ -41,7 +65,7 @@ def test_nothing_was_loaded():
 
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run pytest with these plugins alone."""
+    """Run pytest with only these plugins."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
@@ -61,6 +85,10 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
 @pytest.mark.parametrize(("mode", "mark"), [("auto", ""), ("strict", "@pytest.mark.asyncio")])
 def test_the_fixtures_work_in_both_modes_of_pytest_asyncio(run: Run, mode: str, mark: str) -> None:
     run(MODULE.format(mark=mark), mode=mode).assert_outcomes(passed=2)
+
+
+def test_a_mark_gives_the_simulator_options_and_outcomes_are_ready(run: Run) -> None:
+    run(MARKED, "--strict-markers", mode="auto").assert_outcomes(passed=2)
 
 
 @pytest.mark.parametrize(("mode", "mark"), [("auto", ""), ("strict", "@pytest.mark.asyncio")])
@@ -87,7 +115,7 @@ def test_the_example_of_the_readme_passes_in_strict_mode(run: Run) -> None:
     run(example, mode="strict").assert_outcomes(passed=1)
 
 
-@pytest.mark.parametrize("fixture", ["thingspace_simulator", "thingspace_session"])
+@pytest.mark.parametrize("fixture", ["thingspace_simulator", "thingspace_session", "thingspace_outcomes"])
 def test_without_pytest_asyncio_tests_run_and_the_fixtures_say_what_to_install(run: Run, fixture: str) -> None:
     result = run(f"def test_plain(): pass\nasync def test_other({fixture}): pass")
     result.assert_outcomes(passed=1, errors=1)
@@ -104,5 +132,5 @@ def test_beside_pytest_asyncio_nothing_more_is_loaded(run: Run) -> None:
 
 def test_pytest_lists_the_fixtures_with_what_they_are_for(run: Run) -> None:
     listed = run("", "--fixtures", mode="auto").stdout.str()
-    assert "Start a `Simulator` with 100 devices." in listed
+    assert "Start a `Simulator` with 100 devices" in listed
     assert "Open a `Session` with `thingspace_simulator`." in listed

@@ -1,4 +1,4 @@
-"""protocol.md 3.1, 5 and `show device_monitoring`, `show device_diagnostics`: monitors, and what is told of them."""
+"""PROTOCOL.md 3.1, 5: monitors of devices, and their messages."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def monitor(api: Api, *devices: Device, days: float = 30, kind: str = "REA
 
 
 async def finish(api: Api, reply: Reply) -> list[Any]:
-    """Let a request's time pass, and return what its callbacks would tell."""
+    """Advance the clock until a request is done, and return the content of its callbacks."""
     assert set(reply.json) == {"requestId"}
     api.cloud.clock.advance(61)
     request = api.cloud.late_requests[reply.json["requestId"]]

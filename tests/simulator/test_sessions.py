@@ -1,4 +1,4 @@
-"""protocol.md 1.2, 1.3 and 2: sessions, the lock-out, and the password."""
+"""PROTOCOL.md 1.2, 1.3 and 2: sessions, the lock-out, and the reset of the password."""
 
 from __future__ import annotations
 
@@ -95,13 +95,13 @@ async def test_a_call_without_a_session_token_is_refused_for_its_format(api: Api
 
 
 @pytest.mark.parametrize("token", ["no-guid", "7e4a1c1a-9fb0-4ef7-9d10-6fd4a9d4c0f5"])
-async def test_a_session_token_that_nobody_issued_is_invalid(api: Api, token: str) -> None:
+async def test_an_invented_session_token_is_invalid(api: Api, token: str) -> None:
     api.session = token
     assert (await api.account()).refusal == UNKNOWN
 
 
 async def test_a_forgotten_session_is_invalid(api: Api) -> None:
-    api.cloud.sessions.clear()
+    api.cloud.end_sessions()
     assert (await api.account()).refusal == UNKNOWN
 
 
@@ -143,7 +143,7 @@ async def test_five_wrong_passwords_in_a_row_lock_the_user_for_good(api: Api) ->
     assert (await api.log_in()).status == 200
 
 
-async def test_the_right_password_begins_the_count_anew(api: Api) -> None:
+async def test_the_right_password_resets_the_count(api: Api) -> None:
     for _ in range(2):
         for _ in range(4):
             await api.log_in("wrong")

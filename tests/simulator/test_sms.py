@@ -1,4 +1,4 @@
-"""protocol.md 5: messages to devices are delivered later, those from devices wait until they are acknowledged."""
+"""PROTOCOL.md 5: messages to devices are delivered later; messages from devices wait for acknowledgement."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def fill(api: Api, count: int) -> list[str]:
 
 
 async def block(api: Api, token: str | None = None) -> tuple[list[str], str | None]:
-    """Read a block: its texts, and the token that acknowledges it."""
+    """Read a block; return its messages, and the token that acknowledges it."""
     answer = await api.send("GET", QUEUE, query=None if token is None else {"next": token})
     location = answer.headers.get("Location")
     assert answer.status == (200 if location is None else 202)
@@ -84,7 +84,7 @@ async def test_filters_choose_the_devices_that_match_them_all(api: Api) -> None:
     assert [place for place, device in enumerate(api.cloud.devices) if not device.texts] == [0, 1, 2]
 
 
-async def test_a_group_that_there_is_not_is_refused_at_once(api: Api) -> None:
+async def test_an_unknown_group_is_refused_at_once(api: Api) -> None:
     wanted = {"accountName": ACCOUNT, "smsMessage": "Hello", "groupName": "Nothing"}
     refusal = (await api.send("POST", SEND, json=wanted)).refusal
     assert refusal == (400, "UnifiedWebService.REQUEST_FAILED.DeviceGroupNotFound")
@@ -97,7 +97,7 @@ async def test_an_empty_list_of_devices_never_means_the_whole_account(api: Api, 
     assert api.cloud.late_requests == {}
 
 
-async def test_a_device_that_there_is_not_and_one_of_another_account_fail_by_themselves(api: Api) -> None:
+async def test_an_unknown_device_and_one_of_another_account_fail_alone(api: Api) -> None:
     api.cloud.add_account("0000222222-00001", devices=1)
     stranger = {"id": "990003420535537", "kind": "imei"}
     own, foreign = api.cloud.devices[0], api.cloud.devices[-1]
