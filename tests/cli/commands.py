@@ -1,57 +1,51 @@
-"""Runs commands of `thingspace` to their end, in processes that are forked where its libraries are loaded already."""
+"""Runs commands of `thingspace` to their end, in processes forked from one that has its libraries loaded."""
 
 from __future__ import annotations
 
-import asyncio
-import multiprocessing
 import os
 import sys
-import tempfile
-import warnings
-from pathlib import Path
-from typing import Final
 
+import pytest
+
+from tests.forked import Forked
 from thingspace_async.__main__ import main
+from thingspace_async._cli import app
 
-__all__ = ["environment", "run"]
-
-# To load the libraries takes most of a command's time, and of the suite's, which has a hundred of them.
-_LOADED: Final = multiprocessing.get_context("forkserver")
-_LOADED.set_forkserver_preload([__name__, "thingspace_async._cli", "thingspace_async.simulator"])
-
-_PATIENCE: Final = 60.0
+__all__ = ["environment", "run", "run_inside", "run_on"]
 
 
 def environment(variables: dict[str, str]) -> dict[str, str]:
-    """Return the variables of a command: this process's, with no credentials but those that are given."""
+    """Return the variables of a command: this process's, with only the given credentials."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("THINGSPACE_")}
     return {**clean, "COLUMNS": "200", "PYTHONUNBUFFERED": "1", **variables}
 
 
 async def run(*words: str, **variables: str) -> tuple[int, str, str]:
-    """Return a command's exit status, what it printed, and its complaints."""
-    with tempfile.TemporaryDirectory() as folder:
-        outputs = Path(folder, "printed"), Path(folder, "complaints")
-        process = _LOADED.Process(target=_command, args=(words, environment(variables), outputs))
-        await asyncio.to_thread(process.start)
-        try:
-            await asyncio.to_thread(process.join, _PATIENCE)
-            status = process.exitcode
-        finally:
-            process.kill()
-            process.join()
-            process.close()
-        assert status is not None, f"thingspace {' '.join(words)} has not ended in {_PATIENCE:g} s"
-        printed, complaints = (output.read_text() for output in outputs)
-        return status, printed, complaints
+    """Run a command with empty input; return its exit status, stdout and stderr."""
+    return await run_on(None, *words, **variables)
 
 
-def _command(words: tuple[str, ...], variables: dict[str, str], outputs: tuple[Path, Path]) -> None:
-    """Be the command."""
-    for place, output in enumerate(outputs, 1):
-        os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT), place)
-    os.environ.clear()
-    os.environ.update(variables)
-    warnings.simplefilter("error")
+async def run_on(terminal: str | None, *words: str, **variables: str) -> tuple[int, str, str]:
+    """Run a command on a terminal; return the same. The variable PWD is its working folder."""
+    process = await Forked.start(_command, words, terminal, variables=environment(variables))
+    status, printed, complaints = await process.result()
+    assert status is not None, f"thingspace {' '.join(words)} has not ended in time"
+    return status, printed, complaints
+
+
+def run_inside(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    """Run a command that sends nothing, in this process; return the same."""
+    with pytest.raises(SystemExit) as ended:
+        app(list(words), prog_name="thingspace")
+    printed, complaints = capsys.readouterr()
+    return int(ended.value.code or 0), printed, complaints
+
+
+def _command(words: tuple[str, ...], terminal: str | None) -> None:
+    """Run the command in the forked process."""
+    os.chdir(os.environ.get("PWD", "."))
+    if terminal is not None:
+        os.dup2(os.open(terminal, os.O_RDWR | os.O_NOCTTY), 0)
+        sys.stdin = os.fdopen(0)
     sys.argv = ["thingspace", *words]
     main()

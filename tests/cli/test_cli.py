@@ -1,4 +1,4 @@
-"""The command line, as a user runs it: in processes of its own."""
+"""The command line, as a user runs it: in separate processes."""
 
 from __future__ import annotations
 
@@ -18,16 +18,19 @@ import pytest
 from tests.cli.commands import environment, run
 from thingspace_async.simulator import Simulator
 
+pytestmark = pytest.mark.processes
+
 VARIABLES = ("THINGSPACE_CLIENT_ID", "THINGSPACE_CLIENT_SECRET", "THINGSPACE_USERNAME", "THINGSPACE_PASSWORD")
 
 
 async def start(*words: str, **variables: str) -> Process:
-    return await start_into(PIPE, *words, **variables)
+    return await start_with(None, PIPE, *words, **variables)
 
 
-async def start_into(stdout: int, *words: str, **variables: str) -> Process:
+async def start_with(stdin: int | None, stdout: int, *words: str, **variables: str) -> Process:
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", "-m", "thingspace_async", *words),
+        stdin=stdin,
         stdout=stdout,
         stderr=PIPE,
         env=environment(variables),
@@ -60,7 +63,7 @@ async def test_the_demo_takes_the_platform_when_the_variables_are_set() -> None:
         status, printed, complaints = await run("demo", **reaching(cloud))
         assert cloud.count("session.log_out") == 1
     assert (status, complaints) == (0, "")
-    assert f"On {cloud.url}, with your credentials." in printed
+    assert f"Using {cloud.url} with your credentials." in printed
     assert "real platform" not in printed
     assert cloud.account_name in printed
     assert "5 devices" in printed
@@ -85,7 +88,7 @@ async def test_the_demo_refuses_credentials_that_cannot_work() -> None:
     variables = {**dict.fromkeys(VARIABLES, "x"), "THINGSPACE_PASSWORD": "with\nline end"}
     status, printed, complaints = await run("demo", **variables)
     assert (status, printed) == (1, "")
-    assert complaints.startswith("thingspace: credentials: password holds")
+    assert complaints.startswith("thingspace: credentials: password contains")
     assert complaints.count("\n") == 1
 
 
@@ -113,7 +116,7 @@ async def test_an_unknown_environment_is_one_line_that_names_the_known(
         await run(*words, **variables, THINGSPACE_ENVIRONMENT="prod"),
     ):
         assert (status, printed) == (1, "")
-        assert "https://host, or production, staging, mock" in complaints
+        assert "use production, staging, mock, or https://host" in complaints
         assert complaints.count("\n") == 1
 
 
@@ -121,7 +124,7 @@ async def test_an_unknown_environment_is_one_line_that_names_the_known(
 async def test_an_empty_account_is_one_line(words: tuple[str, ...]) -> None:
     async with Simulator(devices=1) as cloud:
         status, printed, complaints = await run(*words, "--account", "", **reaching(cloud))
-        assert not cloud.received
+        assert not cloud.requests
     assert (status, printed) == (1, "")
     assert complaints.startswith("thingspace: --account is empty")
     assert complaints.count("\n") == 1
@@ -232,7 +235,7 @@ async def test_a_reader_that_goes_away_is_no_traceback() -> None:
 async def test_an_output_that_cannot_be_written_is_one_line_after_the_log_out(words: tuple[str, ...]) -> None:
     unwritable = os.open(os.devnull, os.O_RDONLY)  # It fails as a full disk does, on every system.
     async with Simulator(devices=3) as cloud:
-        process = await start_into(unwritable, *words, **reaching(cloud))
+        process = await start_with(None, unwritable, *words, **reaching(cloud))
         os.close(unwritable)
         status, _, complaints = await finish(process)
         assert cloud.count("session.log_out") == cloud.count("session.log_in")
@@ -275,7 +278,7 @@ async def test_a_port_that_is_taken_is_one_line() -> None:
 
 @pytest.mark.parametrize("host", ["no such host", "192.0.2.1"])
 async def test_a_host_that_is_not_ours_is_one_line_about_the_host(host: str) -> None:
-    status, _, complaints = await run("simulator", "--port", "0", "--host", host)
+    status, _, complaints = await run("simulator", "--port", "0", "--no-admin", "--host", host)
     assert status == 1
     assert "choose another --host" in complaints
     assert "--port" not in complaints
@@ -290,7 +293,7 @@ async def test_an_empty_host_is_one_line() -> None:
 
 
 async def test_a_simulator_on_every_interface_starts_and_can_be_interrupted() -> None:
-    process = await start("simulator", "--port", "0", "--devices", "1", "--host", "0.0.0.0")
+    process = await start("simulator", "--port", "0", "--devices", "1", "--host", "0.0.0.0", "--no-admin")
     assert process.stdout is not None
     async for line in process.stdout:
         if b"Ctrl-C" in line:

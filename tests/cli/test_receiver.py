@@ -1,4 +1,4 @@
-"""`thingspace receiver`, as a user runs it: in a process of its own."""
+"""`thingspace receiver`, as a user runs it: in a separate process."""
 
 from __future__ import annotations
 
@@ -14,18 +14,22 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.callbacks.inbox.opening import opened
+from tests.callbacks.receiver.conftest import PASSWORD, REQUEST_ID, SERVICE, USERNAME, body_of, stored
 from tests.cli.commands import run
 from tests.cli.test_cli import finish, start
-from tests.receiver.conftest import PASSWORD, REQUEST_ID, SERVICE, USERNAME, body_of, stored
+from tests.redis.servers import RedisServer, needs_redis
 from tests.session.certificate import identity
 from thingspace_async.callbacks.sqlite_inbox import SqliteInbox
+
+pytestmark = pytest.mark.processes
 
 SECRETS = {"THINGSPACE_CALLBACK_USERNAME": USERNAME, "THINGSPACE_CALLBACK_PASSWORD": PASSWORD}
 
 
 @asynccontextmanager
-async def running(inbox: Path, *words: str) -> AsyncIterator[tuple[Process, str]]:
-    """Run the command, and give its process and its base URL."""
+async def running(inbox: Path | str, *words: str) -> AsyncIterator[tuple[Process, str]]:
+    """Run the command; yield its process and its base URL."""
     process = await start("receiver", "--port", "0", "--inbox", str(inbox), *words, **SECRETS)
     assert process.stdout is not None
     try:
@@ -63,6 +67,14 @@ async def test_messages_are_kept_in_the_file(tmp_path: Path) -> None:
         assert await post(f"{url}/Unknown", body_of()) == 404
     async with SqliteInbox(tmp_path / "messages.db") as inbox:
         assert await stored(inbox) == [(REQUEST_ID, SERVICE), ("usage", "DeviceUsage")]
+
+
+@needs_redis
+async def test_messages_are_kept_in_redis(redis_server: RedisServer) -> None:
+    async with running(redis_server.url) as (_, url):
+        assert await post(f"{url}/{SERVICE}", body_of(requestId="kept in Redis")) == 200
+    async with opened(redis_server.url) as inbox:
+        assert "kept in Redis" in [one.message.request_id async for one in inbox.read()]
 
 
 async def test_a_message_that_was_answered_outlives_the_process(tmp_path: Path) -> None:
@@ -110,14 +122,14 @@ async def test_with_a_certificate_it_speaks_https(tmp_path: Path, files: tuple[s
 
 
 def split(folder: Path) -> None:
-    """Write the certificate and its key to files of their own, too."""
+    """Write the certificate and its key to separate files as well."""
     key, begin, certificate = (folder / "identity.pem").read_text().partition("-----BEGIN CERTIFICATE")
     (folder / "key.pem").write_text(key)
     (folder / "certificate.pem").write_text(begin + certificate)
 
 
 async def fails(*words: str, **variables: str) -> str:
-    """Return the one line that the command ends with."""
+    """Return the command's only line of output."""
     status, _, complaints = await run("receiver", "--port", "0", *words, **{**SECRETS, **variables})
     assert status == 1
     assert complaints.count("\n") == 1
@@ -129,7 +141,7 @@ async def fails(*words: str, **variables: str) -> str:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--key", "key.pem"), "--key goes with --certificate"),
+        (("--key", "key.pem"), "--key needs --certificate"),
         (("--certificate", "no such file.pem"), "--certificate or --key cannot be used: No such file"),
         (("--certificate", "nonsense.pem"), "--certificate or --key cannot be used"),
         (("--certificate", "certificate.pem"), "--certificate or --key cannot be used"),
@@ -142,7 +154,7 @@ async def fails(*words: str, **variables: str) -> str:
         (("--username", ""), "username must not be empty"),
     ],
 )
-async def test_what_cannot_work_is_one_line(
+async def test_invalid_options_are_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -165,7 +177,9 @@ AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 async def test_the_password_comes_from_a_variable_alone(tmp_path: Path) -> None:
     inbox = str(tmp_path / "messages.db")
     said = await fails("--inbox", inbox, THINGSPACE_CALLBACK_PASSWORD="")
-    assert "set the environment variable THINGSPACE_CALLBACK_PASSWORD" in said
+    assert "--username needs a password: set the environment variable THINGSPACE_CALLBACK_PASSWORD" in said
+    said = await fails("--inbox", inbox, "--service", SERVICE, THINGSPACE_CALLBACK_USERNAME="")
+    assert "--service needs --username" in said
     status, _, complaints = await run("receiver", "--password", PASSWORD, **SECRETS)
     assert status == 2
     assert "No such option" in complaints

@@ -1,10 +1,11 @@
-"""The commands of `thingspace`; each has a module of its name."""
+"""The commands of `thingspace`. Each has a module with its name."""
 
 from __future__ import annotations
 
 import typer
 
-from thingspace_async._cli import demo, devices, fleet, receiver, simulator
+from thingspace_async._cli import demo, devices, firmware, fleet, receiver, simulator, stream
+from thingspace_async._cli.locate import locate
 
 __all__ = ["app"]
 
@@ -15,7 +16,10 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command("demo")(demo.demo)
-app.command("fleet")(fleet.fleet)
+app.command("locate")(locate)
 app.command("receiver")(receiver.receiver)
 app.command("simulator")(simulator.simulator)
+app.command("stream")(stream.stream)
 app.add_typer(devices.app, name="devices")
+app.add_typer(firmware.app, name="firmware")
+app.add_typer(fleet.app, name="fleet")

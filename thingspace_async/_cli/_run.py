@@ -1,4 +1,4 @@
-"""What the commands share: options, running on the event loop, and ending without a traceback."""
+"""Shared code of the commands: options, running on the event loop, and ending without a traceback."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from thingspace_async._environment import Environment
+from thingspace_async._core.environment import Environment
 from thingspace_async.errors import ConfigurationError, InvalidRequest, ThingSpaceError
 
-__all__ = ["DevicesOption", "EnvironmentOption", "checked_account", "environment_named", "listening", "run"]
+__all__ = ["DevicesOption", "EnvironmentOption", "checked_account", "confirm", "environment_named", "listening", "run"]
 
 DevicesOption = Annotated[int, typer.Option(min=0, max=1_000_000, help="Devices in the simulator.")]
 
@@ -25,7 +25,7 @@ EnvironmentOption = Annotated[
     typer.Option(
         "--environment",
         envvar="THINGSPACE_ENVIRONMENT",
-        help="production, staging, mock, or a base URL such as a simulator's.",
+        help="production, staging, mock, or a base URL, for example a simulator's.",
     ),
 ]
 
@@ -37,12 +37,12 @@ def environment_named(name: str) -> Environment:
     if name in _NAMED:
         return _NAMED[name]
     if "://" not in name:
-        raise ConfigurationError("environment: it must look like https://host, or production, staging, mock")
+        raise ConfigurationError(f"unknown environment {name!r}: use production, staging, mock, or https://host")
     return Environment.at(name)
 
 
 def checked_account(account: str | None) -> str | None:
-    """Return the account name, unless it is empty, as an unset variable of a shell is: that would mean all accounts."""
+    """Return the account name; refuse an empty one (from an unset variable), which would mean all accounts."""
     if account is not None and not account.strip():
         raise InvalidRequest("--account is empty: name an account, or leave the option out")
     return account
@@ -50,9 +50,9 @@ def checked_account(account: str | None) -> str | None:
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[None]:
-    """Begin to listen on an address that a user chose: raise ConfigurationError that names the option to change."""
+    """Listen on a user's address in the block. Raises ConfigurationError that names the option to change."""
     if not host:
-        raise ConfigurationError("--host is empty: name an address of this machine, such as 127.0.0.1")
+        raise ConfigurationError("--host is empty: use an address of this machine, for example 127.0.0.1")
     try:
         yield
     except OSError as error:
@@ -63,17 +63,40 @@ def listening(host: str, port: int) -> Iterator[None]:
 _PORT_IS_NOT_OURS: Final = (errno.EADDRINUSE, errno.EACCES)
 
 
+async def confirm(question: str) -> None:
+    """Ask on the terminal; raise typer.Abort unless the answer is yes, and ConfigurationError without a terminal."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise ConfigurationError(f"{question} Pass --yes to confirm without a terminal")
+    typer.echo(f"{question} [y/N] ", nl=False, err=True)
+    if (await _line()).strip().casefold() not in ("y", "yes"):
+        raise typer.Abort
+
+
+async def _line() -> str:
+    """Read a line from the terminal."""
+    loop, ready = asyncio.get_running_loop(), asyncio.Event()
+    try:
+        loop.add_reader(sys.stdin, ready.set)
+    except NotImplementedError:  # Windows
+        return await asyncio.to_thread(sys.stdin.readline)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(sys.stdin)
+    return sys.stdin.readline()
+
+
 def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a command; an interrupt cancels it, so that it logs out, and errors become one line."""
+    """Run a command. An interrupt cancels it, so that it logs out. Errors become one line on stderr."""
     try:
         received = asyncio.run(_until_signalled(work()))
     except ThingSpaceError as error:
         typer.echo(f"thingspace: {error}", err=True)
         raise typer.Exit(1) from None
-    except BrokenPipeError:  # The reader went away, as `head` does.
+    except BrokenPipeError:  # The reading program ended early, for example `head`.
         _discard_output()
         raise typer.Exit(1) from None
-    except OSError as error:  # As of a full disk.
+    except OSError as error:  # For example, a full disk.
         _discard_output()
         typer.echo(f"thingspace: {error}", err=True)
         raise typer.Exit(1) from None
@@ -82,14 +105,14 @@ def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 def _discard_output() -> None:
-    """Send what Python still wants to flush nowhere, in place of its complaint."""
+    """Redirect stdout to the null device, so that Python's flush at exit does not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
 
 
 async def _until_signalled(work: Coroutine[Any, Any, None]) -> int | None:
-    """Await the work and return None, or the signal that cut it short.
+    """Await the work; return None, or the number of the signal that interrupted it.
 
-    The handlers are ours because a shell starts background commands with SIGINT ignored, which Python would keep.
+    Own handlers are necessary: a shell starts background commands with SIGINT ignored, and Python would keep that.
     """
     loop = asyncio.get_running_loop()
     task = loop.create_task(work)
@@ -115,8 +138,8 @@ async def _until_signalled(work: Coroutine[Any, Any, None]) -> int | None:
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
-        if sys.stdout is not None:  # As it is for a process that was started with it closed.
-            sys.stdout.flush()  # Here, where a full disk becomes one line: at exit Python would complain itself.
+        if sys.stdout is not None:  # It is None if the process was started with stdout closed.
+            sys.stdout.flush()  # Flush here, so that `run` reports a full disk in one line.
     return None
 
 

@@ -1,4 +1,4 @@
-"""`thingspace demo`: log in, read an account, walk its devices, log out; each step with its time."""
+"""`thingspace demo`: log in, read an account, list its devices, and log out, with the time of each step."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from thingspace_async._cli._run import (
     run,
 )
 from thingspace_async._cli.devices import COLUMNS
-from thingspace_async._environment import VARIABLES
+from thingspace_async._core.environment import VARIABLES
 from thingspace_async.devices import AccountDeviceListRequest, Device
 
 __all__ = ["demo"]
@@ -37,7 +37,7 @@ def demo(
     account: Annotated[str | None, typer.Option(help="Account name on the real platform.")] = None,
     environment: EnvironmentOption = "production",
 ) -> None:
-    """Run the main job: on the real platform if its four variables are set, else on the simulator."""
+    """Show the main calls: on the real platform if its four variables are set, otherwise on a simulator."""
 
     async def show() -> None:
         console = Console(highlight=False)
@@ -45,16 +45,16 @@ def demo(
         missing = [variable for variable in VARIABLES if not os.environ.get(variable)]
         async with AsyncExitStack() as stack:
             if missing:
-                from thingspace_async.simulator import Simulator  # It takes longer to load than all the rest.
+                from thingspace_async.simulator import Simulator  # Imported late because it is slow.
 
                 cloud = await stack.enter_async_context(Simulator(devices=devices))
                 credentials, place, total = cloud.credentials, cloud.environment, devices
                 wanted = f"set the environment variable{'s' * (len(missing) > 1)} {', '.join(missing)}"
-                console.print(f"On a simulator with {devices:,} devices; for the real platform {wanted}.")
+                console.print(f"Using a simulator with {devices:,} devices. For the real platform, {wanted}.")
             else:
                 credentials, total = Credentials.from_environment(), None
                 where = place.name if place.is_loopback else f"the real platform ({place.name})"
-                console.print(f"On {where}, with your credentials.")
+                console.print(f"Using {where} with your credentials.")
             steps = _Steps(console)
             try:
                 await _walk(console, Session(credentials, environment=place, on_exchange=steps), name, total)
@@ -67,7 +67,7 @@ def demo(
 
 
 class _Steps:
-    """Prints each exchange as it is done, but for the pages of devices, which have a bar."""
+    """Prints each finished exchange, except the pages of devices, which have a progress bar."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -104,7 +104,7 @@ async def _walk(console: Console, session: Session, account: str | None, total: 
             console.print(Padding(_table(shown), (0, 0, 0, 2)))
         else:
             console.print(f"{found_in}.")
-        console.print("  Leaving.")
+        console.print("  Logging out.")
 
 
 async def _first_account(session: Session) -> str | None:
@@ -114,7 +114,7 @@ async def _first_account(session: Session) -> str | None:
 
 @contextmanager
 def _bar(console: Console, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar; redrawn for every hundredth device, which is all that an eye can follow."""
+    """Show a progress bar, redrawn for every hundredth device because people cannot follow more."""
     columns = (TextColumn("  devices"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("devices", total=total)
@@ -131,7 +131,7 @@ def _bar(console: Console, total: int | None) -> Iterator[Callable[[int], None]]
 
 
 def _table(devices: list[Device]) -> Table:
-    """Tabulate what fits 80 characters."""
+    """Return a table of the columns that fit 80 characters."""
     shown = {name: COLUMNS[name][1] for name in ("imei", "iccid", "mdn", "state", "service plan")}
     table = Table(box=None, pad_edge=False)
     for name in shown:

@@ -1,4 +1,4 @@
-"""`thingspace devices`: the devices of an account, to read or to pipe."""
+"""`thingspace devices`: print the devices of an account, for people or for other programs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 
 from thingspace_async import Credentials, Session
+from thingspace_async._cli._cells import harmless
 from thingspace_async._cli._run import EnvironmentOption, checked_account, environment_named, run
-from thingspace_async._codec import dump
+from thingspace_async._core.codec import dump
 from thingspace_async.devices import AccountDeviceListRequest, Device
 
 __all__ = ["COLUMNS", "app"]
@@ -21,7 +22,7 @@ app = typer.Typer(help="The devices of an account.", no_args_is_help=True)
 
 
 class Format(StrEnum):
-    """How to print."""
+    """Output formats."""
 
     TABLE = "table"
     JSON = "json"
@@ -46,12 +47,14 @@ def devices() -> None:
 
 @app.command("list")
 def list_devices(
-    account: Annotated[str | None, typer.Option(help="Account name; every account of the user without it.")] = None,
-    state: Annotated[str | None, typer.Option(help="Such as active, suspend or deactive.")] = None,
-    form: Annotated[Format, typer.Option("--format", help="json is one array, csv has a heading line.")] = Format.TABLE,
+    account: Annotated[str | None, typer.Option(help="Account name; by default all accounts of the user.")] = None,
+    state: Annotated[str | None, typer.Option(help="For example active, suspend or deactive.")] = None,
+    form: Annotated[
+        Format, typer.Option("--format", help="json prints one array; csv begins with a line of column names.")
+    ] = Format.TABLE,
     environment: EnvironmentOption = "production",
 ) -> None:
-    """Print devices as they come, any number of them."""
+    """Print any number of devices as they arrive."""
 
     async def walk() -> None:
         wanted = AccountDeviceListRequest(account_name=checked_account(account), current_state=state)
@@ -80,7 +83,7 @@ async def _print_csv(found: AsyncIterator[Device]) -> None:
     writer = csv.writer(sys.stdout)
     writer.writerow(COLUMNS)
     async for device in found:
-        writer.writerow([read(device) or "" for _, read in COLUMNS.values()])
+        writer.writerow(harmless(read(device) for _, read in COLUMNS.values()))
 
 
 _PRINTERS = {Format.TABLE: _print_table, Format.JSON: _print_json, Format.CSV: _print_csv}

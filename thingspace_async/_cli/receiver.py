@@ -1,70 +1,89 @@
-"""`thingspace receiver`: a server that takes the platform's messages and keeps them in a file."""
+"""`thingspace receiver`: a server that stores the platform's messages in an inbox."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import ssl
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
+from thingspace_async._cli._inboxes import DEFAULT, InboxOption, opened, shown
 from thingspace_async._cli._run import listening, run
 from thingspace_async.callbacks.models import CallbackService
 from thingspace_async.callbacks.receiver import PUBLISHED_ADDRESSES, Receiver
-from thingspace_async.callbacks.sqlite_inbox import SqliteInbox
 from thingspace_async.callbacks.web import serve
 from thingspace_async.errors import ConfigurationError
 
 __all__ = ["receiver"]
 
 PASSWORD: Final = "THINGSPACE_CALLBACK_PASSWORD"  # noqa: S105 - a variable's name
-"""Not an option, as every user of a machine sees the options of its processes."""
+"""A variable instead of an option, because every user of a machine can see the options of its processes."""
 
 
 def receiver(
     *,
     username: Annotated[
-        str,
+        str | None,
         typer.Option(
             envvar="THINGSPACE_CALLBACK_USERNAME",
-            help=f"What messages must bear, with the password of the variable {PASSWORD}.",
+            help="The username in messages to manually registered listeners. Their password is read from the variable "
+            f"{PASSWORD}. Listeners from `session.listen` with the same inbox need neither.",
         ),
-    ],
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")] = 9001,
-    host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 for all of this machine's.")] = (
-        "127.0.0.1"
-    ),
-    inbox: Annotated[Path, typer.Option(help="The file to keep messages in.")] = Path("thingspace-messages.db"),
-    service: Annotated[
-        list[str] | None, typer.Option(help="Such as CarrierService; may be repeated; every known one without it.")
     ] = None,
-    certificate: Annotated[Path | None, typer.Option(help="A PEM file, for HTTPS, with all of its chain.")] = None,
-    key: Annotated[Path | None, typer.Option(help="A PEM file, if the certificate's does not hold the key.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free port.")] = 9001,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; 0.0.0.0 means all addresses of this machine.")
+    ] = ("127.0.0.1"),
+    inbox: InboxOption = DEFAULT,
+    service: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --username: a callback service, for example CarrierService; repeat it for more. All by default."
+        ),
+    ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="Serve HTTPS with this PEM file, which contains the whole chain.")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="A PEM file with the key, if the certificate's file does not contain it.")
+    ] = None,
     allow: Annotated[
         list[str] | None,
-        typer.Option(help="A network to accept messages from, or `published`: the platform's. May be repeated."),
+        typer.Option(
+            help="A network to accept messages from, or `published` for the platform's networks; repeat it for more."
+        ),
     ] = None,
 ) -> None:
-    """Receive the platform's messages until interrupted, and keep them in a file."""
+    """Store the platform's messages in an inbox until interrupted."""
 
     async def receive() -> None:
-        if not (password := os.environ.get(PASSWORD)):
-            raise ConfigurationError(f"set the environment variable {PASSWORD}")
-        taking = Receiver(SqliteInbox(inbox), allowed_addresses=_networks(allow))
-        for name in service or list(CallbackService):
-            taking.expect(name, username=username, password=password)
+        if service and username is None:
+            raise ConfigurationError("--service needs --username: add it, or leave --service out")
         context = await asyncio.to_thread(_context, certificate, key)
         async with AsyncExitStack() as stack:
+            taking = Receiver(await stack.enter_async_context(opened(inbox)), allowed_addresses=_networks(allow))
+            if username is not None:
+                _expect(taking, service or list(CallbackService), username)
             with listening(host, port):
                 url = await stack.enter_async_context(serve(taking, host=host, port=port, certificate=context))
             typer.echo(f"Receiving messages at\n\n{taking.url_of(url, 'SERVICE')}\n")
-            typer.echo(f"and keeping them in {inbox}. Stop it with Ctrl-C.")
+            typer.echo(f"and storing them in {shown(inbox)}. Stop it with Ctrl-C.")
             await asyncio.Event().wait()
 
     run(receive)
+
+
+def _expect(taking: Receiver, services: Sequence[str], username: str) -> None:
+    """Accept messages to manually registered listeners."""
+    if not (password := os.environ.get(PASSWORD)):
+        raise ConfigurationError(f"--username needs a password: set the environment variable {PASSWORD}")
+    for name in services:
+        taking.expect(name, username=username, password=password)
 
 
 def _networks(allow: list[str] | None) -> list[str] | None:
@@ -74,14 +93,14 @@ def _networks(allow: list[str] | None) -> list[str] | None:
 
 
 def _context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
-    """Load a certificate; with an encrypted key it fails, rather than ask for a password that a service cannot give."""
+    """Load a certificate. An encrypted key fails instead of asking for a password, which a service cannot enter."""
     if certificate is None:
         if key is not None:
-            raise ConfigurationError("--key goes with --certificate")
+            raise ConfigurationError("--key needs --certificate: add it, or leave --key out")
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         context.load_cert_chain(certificate, key, password="")
-    except OSError as error:  # As ssl.SSLError is, too.
+    except OSError as error:  # This includes ssl.SSLError.
         raise ConfigurationError(f"--certificate or --key cannot be used: {error.strerror or error}") from None
     return context

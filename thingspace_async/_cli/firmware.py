@@ -1,0 +1,270 @@
+"""`thingspace firmware`: upgrade the firmware of devices, and follow campaigns."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from contextlib import aclosing, contextmanager, nullcontext
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from thingspace_async import Credentials, Session
+from thingspace_async._cli import _inboxes
+from thingspace_async._cli._cells import harmless
+from thingspace_async._cli._run import EnvironmentOption, confirm, environment_named, run
+from thingspace_async.callbacks import Outcomes
+from thingspace_async.errors import ConfigurationError
+from thingspace_async.software import CampaignRequest, CampaignStatus, DeviceStatus, FirmwarePackage, TimeWindow
+
+__all__ = ["app"]
+
+app = typer.Typer(help="The firmware of devices (software management v3).", no_args_is_help=True)
+
+AccountOption = Annotated[str, typer.Option(help="Account name.")]
+ResultsOption = Annotated[
+    Path | None, typer.Option(help="CSV file for the last status of each device. Only its owner can read it.")
+]
+EveryOption = Annotated[float, typer.Option(help="Seconds between two polls, while devices change.", min=0.01)]
+
+_LATEST: Final = 10
+"""Devices in the live table."""
+_HOURS: Final = r"(\d\d?)-(\d\d?)"
+_SECONDS: Final = 60.0
+
+
+@app.callback()
+def firmware() -> None:
+    """List firmware and campaigns, upgrade devices, and follow a campaign."""
+
+
+@app.command("list")
+def list_firmware(
+    account: AccountOption,
+    protocol: Annotated[str, typer.Option(help="LWM2M, OMD-DM or all.")] = "all",
+    environment: EnvironmentOption = "production",
+) -> None:
+    """Print the firmware that the account may use."""
+
+    async def work() -> None:
+        async with _session(environment) as session:
+            for one in await session.software.firmware.list(account, protocol=protocol):
+                typer.echo(f"{one.firmware_name}  {one.make} {one.model}  {one.firmware_from} -> {one.firmware_to}")
+
+    run(work)
+
+
+@app.command()
+def campaigns(
+    account: AccountOption,
+    status: Annotated[str | None, typer.Option(help="For example CampaignScheduled; by default all.")] = None,
+    environment: EnvironmentOption = "production",
+) -> None:
+    """Print the campaigns of the account."""
+
+    async def work() -> None:
+        async with _session(environment) as session:
+            for wanted in [status] if status is not None else list(CampaignStatus):
+                async for one in session.software.campaigns.list(account, wanted):
+                    cells = (one.id, one.status, f"{one.start_date} to {one.end_date}", one.firmware_name)
+                    typer.echo("  ".join(map(str, (*cells, one.campaign_name or ""))).rstrip())
+
+    run(work)
+
+
+@app.command()
+def follow(
+    campaign_id: Annotated[str, typer.Argument(help="Id of the campaign, as `campaigns` prints it.")],
+    account: AccountOption,
+    results: ResultsOption = None,
+    every: EveryOption = _SECONDS,
+    environment: EnvironmentOption = "production",
+) -> None:
+    """Show the devices of a campaign until it ends. The exit status is 1 if a device was not upgraded."""
+
+    async def work() -> None:
+        async with _session(environment) as session:
+            changes = session.software.campaigns.follow(account, campaign_id, check_every=timedelta(seconds=every))
+            await _show(changes, results)
+
+    run(work)
+
+
+@app.command()
+def upgrade(
+    *,
+    account: AccountOption,
+    name: Annotated[str, typer.Option(help="Name of the campaign. The same command continues it.")],
+    firmware_name: Annotated[str, typer.Option("--firmware", help="Name of the firmware, as `list` prints it.")],
+    devices: Annotated[
+        Path, typer.Option("--from", help="File with an IMEI of 15 digits on each line. Other columns are ignored.")
+    ],
+    start: Annotated[str, typer.Option(help="First day, such as 2026-01-31. All days are in UTC.")],
+    end: Annotated[str, typer.Option(help="Last day.")],
+    hours: Annotated[list[str] | None, typer.Option(help="Hours of each day, such as 1-5; by default all day.")] = None,
+    inbox: _inboxes.InboxOption = _inboxes.DEFAULT,
+    results: ResultsOption = None,
+    every: EveryOption = _SECONDS,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Find out what stands in the way, and stop.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Scripts need it.")] = False,
+    environment: EnvironmentOption = "production",
+) -> None:
+    """Upgrade devices: assign licenses, schedule a campaign once, and show its devices until it ends.
+
+    Licenses and upgrades are billed. If the command is stopped, the campaign goes on, and the same command shows it
+    again. The exit status is 1 if a device was not upgraded.
+    """
+
+    async def work() -> None:
+        imeis = _imeis(devices)
+        async with _session(environment) as session:
+            package = await _package(session, account, firmware_name)
+            request = CampaignRequest(
+                campaign_name=name,
+                firmware_name=firmware_name,
+                firmware_from=package.firmware_from or "",
+                firmware_to=package.firmware_to or "",
+                protocol=package.protocol,
+                start_date=_day("--start", start),
+                end_date=_day("--end", end),
+                time_windows=[_window(one) for one in hours or ()],
+                devices=imeis,
+            )
+            plan = await session.software.upgrade(account, request, dry_run=True)
+            for what, found in _obstacles(plan.in_campaigns, plan.other_versions, plan.ineligible, plan.unknown):
+                typer.echo(f"{len(found):,} {what}, such as {found[0]}", err=True)
+            typer.echo(f"{len(imeis):,} devices, {len(plan.unlicensed):,} of them without a license", err=True)
+            if dry_run:
+                raise typer.Exit(0 if plan.ready else 1)
+            if not yes and plan.campaign_id is None:
+                await confirm(f"Upgrade {len(imeis):,} devices to {request.firmware_to}? Upgrades are billed.")
+            async with _inboxes.opened(inbox) as kept:
+                seconds = timedelta(seconds=every)
+                changes = session.software.upgrade(
+                    account, request, Outcomes(kept), check_every=seconds, on_scheduled=_print_id
+                )
+                await _show(changes, results)
+
+    run(work)
+
+
+def _session(environment: str) -> Session:
+    return Session(Credentials.from_environment(), environment=environment_named(environment))
+
+
+def _print_id(campaign_id: str) -> None:
+    typer.echo(f"campaign {campaign_id}", err=True)
+
+
+async def _package(session: Session, account: str, name: str) -> FirmwarePackage:
+    for one in await session.software.firmware.list(account, protocol="all"):
+        if one.firmware_name == name:
+            return one
+    raise ConfigurationError(f"--firmware {name} is not in the list of the account: see `thingspace firmware list`")
+
+
+def _obstacles(
+    in_campaigns: Iterable[str], versions: Iterable[str], ineligible: Iterable[str], unknown: Iterable[str]
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield each obstacle that some devices have."""
+    every = {
+        "devices are in another campaign": in_campaigns,
+        "devices have another version": versions,
+        "devices cannot be upgraded over the air": ineligible,
+        "devices are not in the account": unknown,
+    }
+    yield from ((what, list(found)) for what, found in every.items() if found)
+
+
+def _imeis(path: Path) -> list[str]:
+    """Read the IMEIs of a file: the first cell of each line with 15 digits."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.reader(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"--from {path} cannot be read: {error}") from None
+    found = [next((cell.strip() for cell in row if re.fullmatch(r"\s*[0-9]{15}\s*", cell)), None) for row in rows]
+    bad = [number for number, (row, imei) in enumerate(zip(rows, found, strict=True), 1) if row and imei is None]
+    if bad[1:] or (bad and bad != [1]):  # The first line may have the names of columns.
+        raise ConfigurationError(f"--from {path} has no IMEI of 15 digits on line {bad[-1]}: correct it, or remove it")
+    imeis = [imei for imei in found if imei is not None]
+    if not imeis:
+        raise ConfigurationError(f"--from {path} has no devices")
+    return imeis
+
+
+def _day(option: str, text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(f"{option} must be a date such as 2026-01-31, not {text!r}") from None
+
+
+def _window(text: str) -> TimeWindow:
+    if (match := re.fullmatch(_HOURS, text)) is None:
+        raise ConfigurationError(f"--hours must be two hours such as 1-5, not {text!r}")
+    return TimeWindow(start_time=int(match[1]), end_time=int(match[2]))
+
+
+# The live table, and the results
+
+
+async def _show(changes: AsyncGenerator[DeviceStatus], results: Path | None) -> None:
+    """Show the devices as they change, and print the sum at the end."""
+    last: dict[str, DeviceStatus] = {}
+    console = Console(stderr=True)
+    live = Live(console=console, refresh_per_second=4) if console.is_terminal else nullcontext()
+    with _written(results, last.values), live as table:
+        async with aclosing(changes) as found:
+            async for device in found:
+                last.pop(device.device_id, None)  # The latest change is the last one.
+                last[device.device_id] = device
+                if table is not None:
+                    table.update(_table(last))
+    failed = [one for one in last.values() if not one.succeeded]
+    for one in failed:
+        typer.echo(f"{one.device_id}  {one.status}  {one.result_reason or ''}".rstrip())
+    typer.echo(f"{len(last) - len(failed):,} devices were upgraded, {len(failed):,} were not")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _table(last: dict[str, DeviceStatus]) -> Table:
+    counts = Counter(str(one.status) for one in last.values())
+    table = Table(title=", ".join(f"{count:,} {status}" for status, count in sorted(counts.items())))
+    for column in ("IMEI", "status", "reason"):
+        table.add_column(column)
+    for one in list(last.values())[-_LATEST:]:
+        table.add_row(one.device_id, str(one.status), one.result_reason or "")
+    return table
+
+
+@contextmanager
+def _written(path: Path | None, devices: Callable[[], Iterable[DeviceStatus]]) -> Iterator[None]:
+    """Write the statuses of devices at the end of the block, even after an error. The file appears as a whole."""
+    if path is None:
+        yield
+        return
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise ConfigurationError(f"--results {path} cannot be written: name a file in a folder that exists")
+    try:
+        yield
+    finally:
+        part = path.with_name(f"{path.name}.part")
+        part.unlink(missing_ok=True)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["imei", "status", "reason", "written at"])
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            for one in devices():
+                writer.writerow(harmless([one.device_id, str(one.status), one.result_reason, now]))
+        part.replace(path)

@@ -1,0 +1,33 @@
+"""`thingspace fleet`: change any number of devices, and continue interrupted runs."""
+
+from __future__ import annotations
+
+import attrs
+import typer
+
+from thingspace_async._cli.fleet.change import change
+from thingspace_async._cli.fleet.options import ACTIONS
+from thingspace_async._cli.fleet.runs import list_runs, show_status
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True)
+
+_STATUSES = (
+    "Exit status: 0, all devices succeeded; 1, some did not, or the command could not do its work; 2, wrong options; "
+    "3, the run is finished already, and nothing was sent; 130 or 143, interrupted."
+)
+
+
+@app.callback(epilog=_STATUSES)
+def fleet() -> None:
+    """Change any number of devices. An interrupted command continues when you run it again."""
+
+
+for _action in ACTIONS:
+    app.command(_action.name, epilog=_STATUSES)(_action.command(change))
+    if _action.name == "change-plan":  # Keeps its earlier name, which the names of runs contain, working.
+        app.command("plan", hidden=True)(attrs.evolve(_action, name="plan").command(change))
+
+app.command("runs")(list_runs)
+app.command("status")(show_status)
