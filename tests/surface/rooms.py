@@ -1,4 +1,4 @@
-"""What the tests of the surface look at: the package's modules and its product rooms."""
+"""The package's modules, rooms and calls, for tests of its public surface."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from typing import Any
 
 import thingspace_async
 from thingspace_async import Credentials, Environment, Session
-from thingspace_async._namespace import Namespace
-from thingspace_async._operation import Operation
+from thingspace_async._core.namespace import Namespace
+from thingspace_async._core.operation import Operation
 
 PACKAGE = Path(thingspace_async.__file__).parent
 ROOT = PACKAGE.parent
-SHARED = ROOT.parent / "shared" / "api"
 
 ROOMS = sorted(path.parent.name for path in PACKAGE.glob("*/calls.py"))
 PRODUCTS = [name for name in ROOMS if name != "session_management"]
-"""The rooms that a session has as properties."""
+"""Rooms that are properties of a session."""
 
 
 def room(name: str) -> ModuleType:
@@ -28,7 +27,7 @@ def room(name: str) -> ModuleType:
 
 
 def modules_of(name: str, kind: str) -> list[ModuleType]:
-    """The `calls` or the `models` of a room, of all its parts where it has several."""
+    """Return the `calls` or `models` modules of a room and of its parts."""
     paths = sorted((PACKAGE / name).rglob(f"{kind}.py"))
     return [importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts)) for path in paths]
 
@@ -38,7 +37,7 @@ def all_operations() -> list[Operation[Any, Any]]:
 
 
 def all_calls() -> dict[str, Callable[..., Any]]:
-    """Every call as a user writes it behind `session.`, such as `devices.usage.list`, and its method."""
+    """Return every call as users write it after `session.`, for example `devices.usage.list`, with its method."""
     credentials = Credentials(client_id="a", client_secret="b", username="c", password="d")
     session = Session(credentials, environment=Environment.at("http://127.0.0.1:1"))
     return {name: call for product in PRODUCTS for name, call in _calls_of(product, getattr(session, product))}
