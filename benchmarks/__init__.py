@@ -1,1 +1,1 @@
-"""What the package costs beside the bare libraries; run with `python -m benchmarks`, or `python -m benchmarks NAME`."""
+"""The package's cost compared to bare libraries: run `python -m benchmarks`, or `python -m benchmarks NAME`."""

@@ -25,8 +25,10 @@ _NAMES = (
     "plugin",
     "inbox",
     "receiver",
+    "fleet",
     "redis_store",
     "redis_inbox",
+    "postgres_inbox",
 )
 _LIBRARIES = ("aiohttp", "attrs", "cattrs", "orjson", "pydantic")
 _HEADINGS = ("what", "ours", "floor", "median", "min-max", "bar", "met")
@@ -36,7 +38,7 @@ def main() -> None:
     """Run the named benchmarks, or all."""
     names = sys.argv[1:] or _NAMES
     if unknown := set(names) - set(_NAMES):
-        sys.exit(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(_NAMES)}")
+        sys.exit(f"unknown benchmark {', '.join(sorted(unknown))}: use {', '.join(_NAMES)}")
     rows: list[Row] = []
     for name in names:
         print(f"{name} ...", file=sys.stderr, flush=True)

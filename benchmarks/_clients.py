@@ -1,4 +1,4 @@
-"""The two sides of the benchmarks over HTTP: a session, and bare aiohttp that asks for the same account."""
+"""The two sides of the HTTP benchmarks: a session, and bare aiohttp with the same request."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import orjson
 
 from benchmarks._data import ACCOUNT_NAME
 from benchmarks._server import CREDENTIALS, Server
-from thingspace_async import Session, _codec
+from thingspace_async import Session
+from thingspace_async._core import codec
 from thingspace_async.accounts import Account
 
 __all__ = ["Call", "Sides", "sides"]
 
 _CONNECTIONS = 100
-"""The limit of connections on both sides."""
+"""The connection limit of both sides."""
 
 Call = Callable[[], Awaitable[object]]
 
@@ -29,12 +30,12 @@ class Sides:
     ours: Call
     bare: Call
     typed: Call
-    """Bare aiohttp, but with our codec in place of `orjson.loads`: what is left is the layer over aiohttp."""
+    """Bare aiohttp with our codec instead of `orjson.loads`, to isolate the cost of our layer over aiohttp."""
 
 
 @asynccontextmanager
 async def sides(server: Server) -> AsyncIterator[Sides]:
-    """Open both."""
+    """Open both sides."""
     url = f"{server.url}/api/m2m/v1/accounts/{ACCOUNT_NAME}"
     headers = server.log_in()
     async with (
@@ -48,6 +49,6 @@ async def sides(server: Server) -> AsyncIterator[Sides]:
 
         async def typed() -> object:
             async with client.get(url, headers=headers) as response:
-                return _codec.load(await response.read(), Account)
+                return codec.load(await response.read(), Account)
 
         yield Sides(lambda: session.accounts.get(ACCOUNT_NAME), bare, typed)

@@ -1,4 +1,4 @@
-"""The answers that the benchmarks read: of realistic size, with every documented field."""
+"""Answers for the benchmarks, of realistic size and with every documented field."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 
 import orjson
 
+from thingspace_async._core.faults import has_wrong_check_digit
+
 __all__ = ["ACCOUNT_NAME", "PAGE_SIZE", "account", "device", "page", "year_of_usage"]
 
 ACCOUNT_NAME = "0000123456-00001"
 PAGE_SIZE = 2000
-"""The most devices that the platform sends at once."""
+"""The platform's maximum number of devices per page."""
 
 _ATTRIBUTES = (
     "PrimaryPlaceOfUseTitle",
@@ -31,8 +33,14 @@ _ATTRIBUTES = (
 )
 
 
+def _imei(number: int) -> str:
+    """Return an IMEI with its check digit, because a wrong one would cost the peers a warning each."""
+    digits = f"{35_000_000_000_000 + number}"
+    return next(f"{digits}{last}" for last in range(10) if not has_wrong_check_digit(f"{digits}{last}"))
+
+
 def device(number: int) -> dict[str, Any]:
-    """Return a device as the platform sends it, with 15 extended attributes of which DeviceId is the last."""
+    """Return a device as the platform sends it, with 15 extended attributes. The last one is DeviceId."""
     attributes = [{"key": key, "value": f"{key[:6]} {number % 97}"} for key in _ATTRIBUTES]
     return {
         "accountName": ACCOUNT_NAME,
@@ -42,7 +50,7 @@ def device(number: int) -> dict[str, Any]:
         "createdAt": "2024-08-08T17:03:09.247-05:00",
         "customFields": [{"key": f"CustomField{n}", "value": f"depot {number % 31}"} for n in range(1, 6)],
         "deviceIds": [
-            {"id": f"{350_000_000_000_000 + number}", "kind": "imei"},
+            {"id": _imei(number), "kind": "imei"},
             {"id": f"{89_148_000_000_000_000_000 + number}", "kind": "iccId"},
             {"id": f"{5_550_000_000 + number}", "kind": "mdn"},
             {"id": f"{15_550_000_000 + number}", "kind": "msisdn"},
@@ -57,7 +65,7 @@ def device(number: int) -> dict[str, Any]:
 
 
 def page(last: int, *, more: bool = False) -> bytes:
-    """Return a page of devices as bytes, of which the last has the given number."""
+    """Return a page of devices as bytes. Its last device has the given number."""
     devices = [device(number) for number in range(last - PAGE_SIZE + 1, last + 1)]
     return orjson.dumps({"hasMoreData": more, "devices": devices})
 
@@ -93,7 +101,7 @@ def account() -> bytes:
 
 
 def year_of_usage() -> bytes:
-    """Return a device's usage on each day of a year as bytes, in one page."""
+    """Return a device's daily usage of a year as bytes, in one page."""
     first = date(2025, 1, 1)
     days = [
         {

@@ -1,8 +1,8 @@
-"""Measuring in pairs, and the rows that come of it.
+"""Paired measurements, and the rows of the table.
 
-Ours and its floor take turns in one process, and each pair gives one ratio: whatever slows the machine down for a while
-slows both. The garbage collector stays on, as it does for users; it is run before each measurement, or the garbage of
-one side would be collected at the cost of the other.
+Our code and its floor take turns in one process, and each pair gives one ratio. A slowdown of the machine then affects
+both. The garbage collector stays on, as for users. It runs before each measurement, so that neither side pays for the
+other's garbage.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ __all__ = ["Bar", "Pairs", "Row", "async_pairs", "pairs", "row"]
 
 @attrs.frozen
 class Bar:
-    """What a benchmark has to reach."""
+    """The limit that a benchmark must meet."""
 
     value: float
     at_least: bool = False
 
     def met_by(self, value: float) -> bool:
-        """Say whether a measured value reaches it."""
+        """Return whether a measured value meets it."""
         return value >= self.value if self.at_least else value <= self.value
 
 
 @attrs.frozen(kw_only=True)
 class Row:
-    """A row of the table: of all values the median counts, and the spread is shown."""
+    """A row of the table. The bar applies to the median of the values; their range is shown."""
 
     what: str
     ours: str = ""
@@ -39,11 +39,11 @@ class Row:
     values: Sequence[float]
     unit: str = "x"
     bar: Bar | None = None
-    """None for what is measured for information."""
+    """None for a row without a limit."""
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """The row as texts, in the order of the table's columns."""
+        """The row as strings, in the order of the table's columns."""
         found = median(self.values)
         spread = f"{min(self.values):.3g}-{max(self.values):.3g}"
         bar = met = ""
@@ -55,14 +55,14 @@ class Row:
 
 @attrs.frozen
 class Pairs:
-    """Seconds of ours and of its floor, pair by pair."""
+    """Seconds of our code and of its floor, pair by pair."""
 
     ours: Sequence[float]
     floor: Sequence[float]
 
 
 def pairs(ours: Callable[[], object], floor: Callable[[], object], *, count: int) -> Pairs:
-    """Measure the CPU time of two functions that take turns; what they return is freed outside of the measurement."""
+    """Measure the CPU time of two functions that take turns. Freeing their results is not measured."""
     spent: tuple[list[float], list[float]] = [], []
     for _ in range(count):
         for work, times in zip((ours, floor), spent, strict=True):
@@ -81,7 +81,7 @@ async def async_pairs(
     count: int,
     clock: Callable[[], float],
 ) -> Pairs:
-    """Measure two coroutine functions that take turns, by a clock."""
+    """Measure two coroutine functions that take turns, with the given clock."""
     spent: tuple[list[float], list[float]] = [], []
     for _ in range(count):
         for work, times in zip((ours, floor), spent, strict=True):
@@ -93,7 +93,7 @@ async def async_pairs(
 
 
 def row(what: str, measured: Pairs, *, per: int = 1, bar: Bar | None = None) -> Row:
-    """Make a row of the ratios; `per` is the number of calls in one measurement, whose time is shown."""
+    """Make a row of the ratios. `per` is the number of calls per measurement: the row shows the time of one call."""
     return Row(
         what=what,
         ours=duration(median(measured.ours) / per),
@@ -104,7 +104,7 @@ def row(what: str, measured: Pairs, *, per: int = 1, bar: Bar | None = None) -> 
 
 
 def duration(seconds: float) -> str:
-    """Write seconds in the unit that fits."""
+    """Format seconds in a suitable unit."""
     if seconds < 1e-3:
         return f"{seconds * 1e6:.0f} us"
     if seconds < 1:

@@ -1,4 +1,4 @@
-"""The same models for other libraries: stock cattrs, and pydantic where it is installed."""
+"""The same models for other libraries: plain cattrs, and pydantic if it is installed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import attrs
 import cattrs.preconf.orjson
 from cattrs.gen import make_dict_structure_fn, override
 
-from thingspace_async._codec import wire_name
+from thingspace_async._core.codec import wire_name
 from thingspace_async.devices import AccountDeviceListResult
 
 __all__ = ["peers"]

@@ -1,6 +1,6 @@
-"""A server that costs next to nothing, in a process of its own: it answers prepared bytes and checks the session token.
+"""A minimal server in its own process: it sends prepared answers and only checks the session token.
 
-The simulator is not used, since its cost would be measured in place of the client's.
+The simulator would be too expensive: the benchmarks would measure it instead of the client.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Server:
         self.environment = Environment.at(self.url)
 
     def log_in(self) -> dict[str, str]:
-        """Return the headers of a call, for the clients that do without the package."""
+        """Return the headers of a call, for clients that do not use the package."""
         token = orjson.loads(self._post("/api/m2m/v1/session/login"))["sessionToken"]
         return {
             "Accept": "application/json",
@@ -48,7 +48,7 @@ class Server:
         self._post("/expire")
 
     def logins(self) -> int:
-        """Return how many log-ins the server has seen."""
+        """Return the number of logins so far."""
         return int(self._post("/logins"))
 
     def _post(self, path: str) -> bytes:
@@ -59,7 +59,7 @@ class Server:
 
 @contextmanager
 def running(devices: int = 0) -> Iterator[Server]:
-    """Run the server, with so many devices, for as long as the block takes; it ends when its input closes."""
+    """Run the server during the block, with some devices. It ends when its input closes."""
     command = [sys.executable, "-m", "benchmarks._server", str(devices)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -67,7 +67,7 @@ def running(devices: int = 0) -> Iterator[Server]:
 
 
 class _Answers:
-    """What is answered, made before the first request."""
+    """The answers, built before the first request."""
 
     def __init__(self, devices: int) -> None:
         self._devices = devices
@@ -114,7 +114,7 @@ class _Answers:
         return head.partition(b"VZ-M2M-Token: ")[2][:36] in self._tokens
 
     def _list(self, seen: int) -> bytes:
-        """Answer the one page that is kept, the number of its last device set as the walk needs it."""
+        """Return the prepared page with the number of its last device replaced, so that the walk continues."""
         before, _, after = self._page
         last = seen + _data.PAGE_SIZE
         if last >= self._devices:
@@ -128,7 +128,7 @@ def _answer(body: bytes, status: int = 200) -> bytes:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection; its client sends a request only after the answer to the one before."""
+    """One connection. Its client waits for each answer before it sends the next request."""
 
     def __init__(self, answers: _Answers) -> None:
         self._answers = answers

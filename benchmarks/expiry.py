@@ -1,4 +1,4 @@
-"""1,000 tasks that meet an expired session at once: how many log-ins the server sees."""
+"""The number of logins when 1,000 tasks find the session expired at the same time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ROUNDS = 5
 
 
 def run() -> list[Row]:
-    """Let the session expire some times over."""
+    """Let the session expire several times."""
     with running() as server:
         logins = asyncio.run(_run(server))
     return [Row(what="log-ins of 1,000 tasks at expiry", values=logins, unit="log-ins", bar=Bar(1))]

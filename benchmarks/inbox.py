@@ -1,4 +1,4 @@
-"""Inboxes: messages stored durably on one core, how long each takes, and what a request that waits costs.
+"""Inboxes: the rate and latency of durable storage on one core, and the memory of a waiting request.
 
 Each measurement is a process of its own, `python -m benchmarks.inbox NAME`.
 """
@@ -32,7 +32,7 @@ Figures = dict[str, float]
 
 
 def run() -> list[Row]:
-    """Store as fast as it goes, store at the rate that a receiver has to bear, and wait for 100,000 requests."""
+    """Store at full speed, store at the rate that a receiver must sustain, and wait for 100,000 requests."""
     fast, steady, waiting, bare = (_repeated(name) for name in ("fast", "steady", "waiting", "bare"))
     above = [ours - floor for ours, floor in zip(waiting["bytes"], bare["bytes"], strict=True)]
     return [
@@ -53,7 +53,7 @@ def run() -> list[Row]:
 
 
 def _repeated(name: str) -> dict[str, list[float]]:
-    """Measure thrice, each time in a fresh process."""
+    """Measure three times, each in a new process."""
     command = [sys.executable, "-m", "benchmarks.inbox", name]
     figures: list[Figures] = []
     for _ in range(3):
@@ -63,7 +63,7 @@ def _repeated(name: str) -> dict[str, list[float]]:
 
 
 def _message(number: int) -> bytes:
-    """Make the result of an activation, as long as the platform's are."""
+    """Make an activation's result of realistic size."""
     kinds = ("Iccid", "Imei", "Mdn", "Msisdn", "Min")
     devices = [{"id": f"{number:015}", "kind": kind} for kind in kinds]
     answer = {"deviceIds": devices, "state": "active", "servicePlan": "M2M_4G", "ipAddress": "10.0.0.1"}
@@ -103,7 +103,7 @@ async def _fast(inbox: SqliteInbox) -> Figures:
 
 
 async def _steady(inbox: SqliteInbox) -> Figures:
-    """Store at a rate, whether what came before is done or not."""
+    """Store at a fixed rate, without waiting for earlier messages."""
     bodies = [_message(number) for number in range(_RATE * _SECONDS)]
     spent: list[float] = []
     started = time.perf_counter()
@@ -124,7 +124,7 @@ async def _waiting(inbox: SqliteInbox) -> Figures:
 
 
 async def _bare(inbox: SqliteInbox) -> Figures:
-    """Have as many tasks wait for nothing, which is what a task costs."""
+    """Let as many tasks wait without an inbox, to measure a task's own cost."""
 
     async def wait(_: str) -> None:
         await asyncio.get_running_loop().create_future()
@@ -139,7 +139,7 @@ async def _cost(wait: Callable[[str], Awaitable[None]], inbox: SqliteInbox) -> F
     for number, request_id in enumerate(requests):
         tasks.add(asyncio.ensure_future(wait(request_id)))
         if number % 100 == 0:
-            await inbox.recorded("none")  # So that those before have begun, one after the other as in life.
+            await inbox.ledger.runs()  # Let earlier tasks start first, one after the other, as in real use.
     await asyncio.sleep(1)
     gc.collect()
     spent = _resident() - before

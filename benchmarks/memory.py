@@ -1,4 +1,4 @@
-"""Walking any number of devices: peak memory above the start, which is when the session is open."""
+"""Walking any number of devices: peak memory, measured from the moment when the session is open."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BAR = Bar(60)
 
 
 def run() -> list[Row]:
-    """Walk two fleets, each in a fresh process, to show that the peak does not grow with their size."""
+    """Walk two fleets, each in a new process, to show that the peak does not depend on their size."""
     return [_walk(20_000), _walk(100_000)]
 
 
@@ -43,7 +43,7 @@ async def _measure(url: str, devices: int) -> float:
 
 
 def _mebibytes(field: str) -> float:
-    """Read a figure of this process from Linux; the one of `resource` would begin with the parent's peak."""
+    """Read a figure of this process from /proc, because the peak in `resource` includes the parent's."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
 

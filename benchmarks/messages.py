@@ -1,4 +1,4 @@
-"""Reading one callback message into its object, beside `orjson.loads` of the same bytes."""
+"""Decoding one callback message, compared to `orjson.loads` of the same bytes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _FAULT: Final = {
 
 
 def run() -> list[Row]:
-    """Measure a message of an activation, which has a bar, and shorter ones, whose fixed costs weigh more."""
+    """Measure an activation's message, which has a limit, and shorter ones, with mostly fixed costs."""
     activated = {**_ENVELOPE, "deviceResponse": {"activateResponse": _ACTIVATED}, "status": "Success", **_ATTEMPTS}
     restored = {**_ENVELOPE, "deviceResponse": {"restoreResponse": {"restored": True}}, "status": "Success"}
     refused = {**_ENVELOPE, "faultResponse": _FAULT, "status": "Failed", **_ATTEMPTS}

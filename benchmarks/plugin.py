@@ -1,4 +1,4 @@
-"""A user's pytest run with the plugin loaded and without, in a project that does not use it."""
+"""A pytest run with and without the plugin, in a project that does not use it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PAIRS = 15
 
 
 def run() -> list[Row]:
-    """Measure one passing test, in fresh processes that take turns."""
+    """Measure one passing test, in new processes that take turns."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "test_one.py").write_text("def test_one():\n    pass\n", encoding="utf-8")
         plugin = ["-p", "thingspace_async.pytest_plugin"]

@@ -1,7 +1,7 @@
-"""The time until a message is answered, which is after it is stored, while 500 a second come in.
+"""The time until the receiver has stored and answered a message, at 500 messages per second.
 
-`thingspace receiver` runs in a process of its own, with its file on disk. Each message has a time at which it is due,
-from which its answer is measured: one that is slow makes those behind it late, too, and they are not let off.
+`thingspace receiver` runs in its own process, with its file on disk. Each measurement starts when the message is
+due, even if it is sent later: if one answer is slow, the delay of the following messages is included.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _CREDENTIALS = {"username": "fleet", "password": "password"}
 
 
 def run() -> list[Row]:
-    """Send messages at a steady rate, some seconds for each of some rounds."""
+    """Send messages at a fixed rate, in several rounds."""
     with tempfile.TemporaryDirectory() as folder, _receiver(Path(folder)) as url:
         rounds = asyncio.run(_run(url))
     what = f"receiver, {_RATE} messages/s"
@@ -50,7 +50,7 @@ def run() -> list[Row]:
 
 @contextmanager
 def _receiver(folder: Path) -> Iterator[str]:
-    """Run the command, and give the URL of a service."""
+    """Run the command during the block; yield the URL of a service."""
     command = [sys.executable, "-m", "thingspace_async", "receiver", "--port", "0", "--inbox", str(folder / "inbox.db")]
     environment = {
         **os.environ,
@@ -67,7 +67,7 @@ def _receiver(folder: Path) -> Iterator[str]:
 
 async def _run(url: str) -> list[Sequence[float]]:
     async with aiohttp.ClientSession() as client:
-        await _round(client, url, 1)  # Connections, and what is loaded at its first use.
+        await _round(client, url, 1)  # Warm up: open connections, and load modules that are imported at first use.
         return [await _round(client, url, _SECONDS) for _ in range(_ROUNDS)]
 
 
@@ -86,7 +86,7 @@ async def _round(client: aiohttp.ClientSession, url: str, seconds: int) -> Seque
 
 
 def _message() -> bytes:
-    """Write the result of an activation as the platform does (protocol.md 3.4)."""
+    """Return an activation's result as the platform sends it (PROTOCOL.md 3.4)."""
     ids = [{"id": "353238060180150", "kind": "imei"}, {"id": "89148000000100000000", "kind": "iccId"}]
     activated = {
         "deviceIds": [*ids, {"id": "5555550100", "kind": "mdn"}, {"id": "5555550101", "kind": "min"}],

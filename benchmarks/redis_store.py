@@ -1,4 +1,4 @@
-"""What a store in Redis costs: a call in the steady state beside one without, and a new worker's first."""
+"""The cost of a store in Redis: for a later call, compared to a call without it, and for a new worker's first call."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WORKERS = 20
 
 
 def run() -> list[Row]:
-    """Measure against a server of our own; without one there is nothing to measure."""
+    """Measure, if a Redis server is installed."""
     if find_program() is None:
         print("redis_store: no Redis server is installed here, so nothing was measured")
         return []
@@ -59,7 +59,7 @@ async def _block(session: Session) -> None:
 
 
 class _Counting(Redis):
-    """A client that counts the round trips that it makes."""
+    """A client that counts its round trips."""
 
     trips = 0
 
@@ -69,7 +69,7 @@ class _Counting(Redis):
 
 
 async def _first_call(server: Server, url: str) -> float:
-    """Count the round trips of a worker that comes while another one holds the tokens."""
+    """Count the round trips of a worker that starts while another worker holds the tokens."""
     async with (
         Redis.from_url(url) as first,
         _Counting.from_url(url) as client,

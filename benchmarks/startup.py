@@ -1,4 +1,4 @@
-"""`import thingspace_async` and building a Session, above importing the dependencies."""
+"""The time to import the package and build a Session, beyond the import of the dependencies."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ print(between - started, time.perf_counter() - between)
 
 
 def run() -> list[Row]:
-    """Measure both in each of some fresh processes, whose byte code is cached as it is for users."""
+    """Measure both in several new processes, with cached byte code, as for users."""
     with tempfile.TemporaryDirectory() as cache:
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         environment["PYTHONPYCACHEPREFIX"] = cache
@@ -50,7 +50,7 @@ def run() -> list[Row]:
 
 
 def _measure(environment: dict[str, str]) -> tuple[float, float]:
-    """Return the seconds of importing the dependencies, and of what comes on top."""
+    """Return the seconds for the dependencies, and the additional seconds for the package."""
     program = _PROGRAM.format(floor=_DEPENDENCIES, ours=_OURS)
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=True

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.workers`: four processes that are one user of ThingSpace, by way of Redis.
+"""`python -m benchmarks.workers`: four processes share one user of ThingSpace through Redis.
 
-They work against the simulator, whose session is made to expire half-way, and the log-ins that it saw are printed.
-Redis is the one at `--redis URL`, or a server that is started for the purpose where one is installed.
+They call the simulator, whose session expires half-way. The number of logins is printed. Redis is the server at
+`--redis URL`, or a new one if a Redis server is installed.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ __all__: list[str] = []
 
 _WORKERS = 4
 _CALLS = 100
-"""Calls of each worker before the session expires, and again afterwards."""
+"""Calls of each worker before the session expires, and again after it."""
 
 
 async def _work(url: str, redis_url: str, credentials: list[str]) -> None:
-    """Be one worker: make calls, say so, wait for a line, make more."""
+    """Run one worker: make calls, print a line, wait for a line, and make more calls."""
     client_id, client_secret, username, password = credentials
     known = Credentials(client_id=client_id, client_secret=client_secret, username=username, password=password)
     async with (
@@ -42,7 +42,7 @@ async def _work(url: str, redis_url: str, credentials: list[str]) -> None:
 
 
 async def _all(workers: list[Process]) -> int:
-    """Wait until all have made their calls, and return how many these were."""
+    """Wait until all workers have made their calls, and return the number of calls."""
     lines = await asyncio.gather(*(worker.stdout.readline() for worker in workers if worker.stdout is not None))
     return sum(map(int, lines))
 
@@ -71,7 +71,7 @@ async def _run(redis_url: str) -> None:
 
 
 def main() -> None:
-    """Run the workers, or be one."""
+    """Run the workers, or one worker."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.workers", description=__doc__)
     parser.add_argument("--redis", metavar="URL")
     parser.add_argument("--worker", nargs=6, help=argparse.SUPPRESS)
