@@ -1,25 +1,52 @@
-"""Values that models and calls take, found by trying, so that no test has to repeat what each of them checks."""
+"""Valid values for models and calls, found by trying, so that no test repeats the checks of each model."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from typing import Any, Literal, get_args, get_origin
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+from uuid import UUID
 
 import attrs
 
-from thingspace_async import _codec
-from thingspace_async._types import UNSET, CustomField, DeviceId, OpenEnum, Secret
+from thingspace_async._core import codec
+from thingspace_async._core.types import UNSET, CustomField, DeviceId, OpenEnum, Secret
+from thingspace_async.diagnostics import TimeSpan, TimeUnit
 from thingspace_async.errors import InvalidRequest
+from thingspace_async.software import TimeWindow
+from thingspace_async.software.v2 import HourWindow
+from thingspace_async.v2x.geofences import Area
 
 IMEI = DeviceId.imei("990013907835573")
 ICCID = DeviceId.iccid("89141390780800784259")
 EID = DeviceId.eid("67891278912345345678400866645632")
 
-TEXTS = ("FF", "08", "2026", "94105", "https://example.com/listener", "1.3.6.1.4.1.31746", "203.0.113.7", "7-bit")
-"""For fields that do not take any text."""
+TEXTS = (
+    "FF",
+    "08",
+    "2026",
+    "94105",
+    "https://example.com/listener",
+    "1.3.6.1.4.1.31746",
+    "203.0.113.7",
+    "7-bit",
+    "2001:db8::7",
+    "5125550123",
+    "04-01-2026",
+    "mdn",
+    "true",
+    "990013907835573",
+    "70B3D57ED0000001",
+    "2f1f9d0e-6a0e-4c52-9c0f-0d5c3f6f2a11",
+)
+"""Strings for fields that do not accept every string."""
+
+POLYGON = {"type": "Polygon", "coordinates": [[[-84.6, 33.4], [-84.5, 33.4], [-84.5, 33.5], [-84.6, 33.4]]]}
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -27,17 +54,24 @@ PLAIN: dict[object, tuple[Any, ...]] = {
     int: (1, 7, 60, 2026),
     float: (1.5,),
     bool: (True, False),
-    Secret: (Secret("hush"),),
+    Secret: (Secret("hush"), Secret("00112233445566778899AABBCCDDEEFF")),
     DeviceId: (IMEI, ICCID, EID, DeviceId.mdn("5125550123")),
     CustomField: (CustomField(key="CustomField1", value="truck"),),
-    Any: ("anything",),
+    TimeSpan: (TimeSpan(value=15, unit=TimeUnit.SECOND),),
+    TimeWindow: (TimeWindow(start_time=1, end_time=7),),
+    HourWindow: (HourWindow(start_time="1", end_time="7"),),
+    Path | bytes: (b"interval=60",),
+    Any: ("anything", POLYGON),
+    Mapping[str, Any]: (POLYGON,),
+    Area: (Area.of("Polygon", POLYGON["coordinates"]),),
+    UUID | str: (UUID(TEXTS[-1]),),
     object: ("anything",),
 }
 
 
 def candidates(kind: Any, name: str, place: int = 0) -> Iterator[Any]:
-    """Yield values of a type for a field, the best first; time stamps are later the further back the field stands."""
-    inner, _ = _codec._without_none(kind)
+    """Yield values of a type for a field, the best first. Later fields get later timestamps."""
+    inner = _first_of(codec.without_none(kind)[0])
     if inner in PLAIN:
         yield from PLAIN[inner]
     elif inner is str:
@@ -55,14 +89,25 @@ def candidates(kind: Any, name: str, place: int = 0) -> Iterator[Any]:
     elif get_origin(inner) in (tuple, Iterable):
         several = tuple(candidates(get_args(inner)[0], name, place))
         yield from (several[:2] if get_args(inner)[0] is DeviceId else several, several[:1])
+        yield from ((one,) for one in several[1:])
     elif get_origin(inner) is dict:
         yield from ({name: one} for one in candidates(get_args(inner)[1], name, place))
     else:
-        raise AssertionError(f"{name}: no value of the type {kind} is known")
+        raise AssertionError(f"{name}: no values are defined for the type {kind}")
+
+
+def _first_of(kind: Any) -> Any:
+    """Return the main type of a parameter: DeviceId if it accepts a device of an answer too, and an enumeration
+    if it accepts other strings too."""
+    if get_origin(kind) not in (Union, UnionType):
+        return kind
+    if DeviceId in get_args(kind):
+        return DeviceId
+    return next((arm for arm in get_args(kind) if isinstance(arm, type) and issubclass(arm, OpenEnum)), kind)
 
 
 def accepts(cls: type, field: attrs.Attribute[Any], value: object) -> bool:
-    """Say whether a model's field takes a value."""
+    """Return whether a model's field accepts a value."""
     try:
         if field.validator is not None:
             field.validator(object.__new__(cls), field, value)
@@ -72,7 +117,7 @@ def accepts(cls: type, field: attrs.Attribute[Any], value: object) -> bool:
 
 
 def shapes(required: Sequence[str], optional: Sequence[str], fits: Callable[[set[str]], bool]) -> list[set[str]]:
-    """Return sets of names that fit together: first as few as do, then such as hold each optional one at least once."""
+    """Return sets of names that fit together: first the smallest, then sets that together cover all optional names."""
     found = [_smallest(set(required), optional, fits)]
     left = list(optional)
     while left:
@@ -90,13 +135,24 @@ def _smallest(start: set[str], optional: Sequence[str], fits: Callable[[set[str]
         for added in itertools.combinations(optional, more):
             if fits({*start, *added}):
                 return {*start, *added}
-    raise AssertionError(f"nothing can be made of {sorted(start)} with up to three of {optional}")
+    raise AssertionError(f"{sorted(start)} with up to three of {optional} fit no model")
+
+
+@cache
+def arms(cls: type) -> tuple[type, ...]:
+    """Return the models that a base class without fields stands for; for any other model, the model itself."""
+    # attrs replaces a class with slots by another one, and the first one may still be there.
+    below: list[type] = cls.__subclasses__()
+    known = [one for one in below if getattr(sys.modules[one.__module__], one.__name__, None) is one]
+    if attrs.fields(cls) or not known:
+        return (cls,)
+    return tuple(sorted(known, key=lambda one: one.__name__))
 
 
 @cache
 def shapes_of(cls: type) -> list[set[str]]:
-    """Return which fields of a model may be given together; the first has the fewest."""
-    fields = [field for field in _codec._fields(cls) if field.init]
+    """Return sets of a model's fields that fit together. The first is the smallest."""
+    fields = [field for field in codec.fields_of(cls) if field.init]
     required = [str(field.alias) for field in fields if field.default is attrs.NOTHING]
     return shapes(
         required, [str(field.alias) for field in fields if field.alias not in required], lambda names: _fits(cls, names)
@@ -113,11 +169,11 @@ def _fits(cls: type, names: set[str]) -> bool:
 
 @cache
 def choices(cls: type, alias: str) -> tuple[Any, ...]:
-    """Return the values that a field takes, without its default."""
-    place, field = next(found for found in enumerate(_codec._fields(cls)) if found[1].alias == alias)
+    """Return the values that a field accepts, without its default."""
+    place, field = next(found for found in enumerate(codec.fields_of(cls)) if found[1].alias == alias)
     made = candidates(field.type, field.name, place)
     fitting = tuple(one for one in made if accepts(cls, field, one) and one not in (field.default, UNSET))
-    assert fitting, f"{cls.__name__}.{field.name} takes none of the values that are tried"
+    assert fitting, f"{cls.__name__}.{field.name} accepts none of the candidates"
     return fitting
 
 
@@ -131,7 +187,8 @@ def _build(cls: type, names: set[str], turn: int) -> Any:
 
 @cache
 def smallest(cls: type) -> Any:
-    """Return a model with as few fields as it can do with, and the models in it likewise."""
+    """Return a model with as few fields as possible, in nested models too."""
+    cls = arms(cls)[0]
     values = {name: _smaller(choices(cls, name)) for name in shapes_of(cls)[0]}
     return cls(**values)
 
@@ -150,10 +207,12 @@ def _small(value: Any) -> Any:
 
 @cache
 def instances(cls: type) -> tuple[Any, ...]:
-    """Return models that together have every field filled, theirs and those of the models in them; the fullest first.
+    """Return models that together fill every field, in nested models too. The fullest is the first.
 
-    One is enough unless some fields exclude each other.
+    One model is enough unless some fields exclude each other.
     """
+    if (several := arms(cls)) != (cls,):
+        return tuple(made for arm in several for made in instances(arm))
     full = sorted(shapes_of(cls)[1:] or shapes_of(cls), key=len, reverse=True)
     nested = [len(choices(cls, name)) for names in full for name in names if attrs.has(type(choices(cls, name)[0]))]
     return tuple(_build(cls, names, turn) for names in full for turn in range(max([1, *nested])))

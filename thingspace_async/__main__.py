@@ -6,10 +6,10 @@ import sys
 
 
 def main() -> None:
-    """Run the command line; say what to install where its libraries are missing."""
+    """Run the command line. If its libraries are missing, print what to install."""
     try:
         from thingspace_async._cli import app
-    except KeyboardInterrupt:  # Later ones are caught by the command, which logs out.
+    except KeyboardInterrupt:  # From here on, the command handles it and logs out.
         sys.exit(130)
     except ModuleNotFoundError as missing:
         if missing.name not in ("typer", "rich"):

@@ -1,4 +1,4 @@
-"""Type-checked, never run: what the calls return, and which wrong uses the type checkers catch."""
+"""Type-checked, never run: the return types of calls, and wrong uses that type checkers must catch."""
 
 # pyright: reportUnnecessaryTypeIgnoreComment=true
 
@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from typing import assert_type
 
-from thingspace_async import Credentials, CustomField, DeviceId, Environment, Response, Secret, Session
+from thingspace_async import Accepted, Credentials, CustomField, DeviceId, Environment, Response, Secret, Session
 from thingspace_async.accounts import Account, AccountLead, Accounts, AsynchronousRequestResult, ServicePlan
-from thingspace_async.callbacks import Message, Outcomes
+from thingspace_async.callbacks import Message, Outcomes, Received
+from thingspace_async.callbacks.messages import NetworkConditions
 from thingspace_async.devices import AccountDeviceListRequest, AccountDeviceListResult, Device, Devices, FleetOutcome
 from thingspace_async.session_management import LogInResult, LogOutResult
 
@@ -151,3 +152,14 @@ async def fleets(session: Session, outcomes: Outcomes) -> None:
             assert_type(one.outcome.message, Message)
     session.devices.restore_all([], outcomes)  # type: ignore[call-arg]
     session.devices.restore_all([], outcomes, run="spring", service_plan="x")  # type: ignore[call-arg]
+
+
+async def answers(outcomes: Outcomes, accepted: Accepted) -> None:
+    assert_type(await outcomes.answer(accepted), Message)
+    assert_type(await outcomes.answer(accepted, NetworkConditions), NetworkConditions)
+    assert_type(outcomes.stream(accepted, after=7), AsyncGenerator[Received])
+
+
+async def wrong_answers(outcomes: Outcomes, accepted: Accepted) -> None:
+    await outcomes.answer(accepted, Accepted)  # type: ignore[type-var]
+    await outcomes.answer(accepted.request_id)  # type: ignore[call-overload]

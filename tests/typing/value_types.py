@@ -1,4 +1,4 @@
-"""Type-checked, never run: what errors tell, and how UNSET, open enumerations and declared calls are understood."""
+"""Type-checked, never run: attributes of errors, UNSET, open enumerations and declared operations."""
 
 # pyright: reportUnnecessaryTypeIgnoreComment=true
 
@@ -10,8 +10,8 @@ from typing import Literal, assert_type
 import attrs
 
 from thingspace_async import UNSET, OpenEnum, Secret, ThingSpaceError, Unset, errors
-from thingspace_async._codec import dump, load
-from thingspace_async._operation import Operation, fill_path
+from thingspace_async._core.codec import dump, load
+from thingspace_async._core.operation import Operation, fill_path
 from thingspace_async.accounts import Account, RequestStatus
 from thingspace_async.devices import AccountDeviceListRequest, AccountDeviceListResult
 
