@@ -291,7 +291,7 @@ def _check(accepted: Accepted) -> None:
 def _answer_in(received: Received, request_id: str, kind: type[M]) -> M:
     message = received.message
     if message.failed:
-        raise RequestFailed(f"request {request_id}: {_reason(message)}", received=received)
+        raise RequestFailed(f"request {request_id} failed, send a new one: {_reason(message)}", received=received)
     if not isinstance(message, kind):
         raise MessageUnreadable(
             f"request {request_id}: the message is of class {type(message).__name__}, not {kind.__name__}: await it "

@@ -191,7 +191,9 @@ async def test_a_failed_request_raises_and_the_error_has_the_message(
 ) -> None:
     async with MemoryInbox() as inbox:
         await inbox.store(failure(**more), service=SERVICE)
-        with pytest.raises(errors.RequestFailed, match=rf"^request question: {reason}$") as caught:
+        with pytest.raises(
+            errors.RequestFailed, match=rf"^request question failed, send a new one: {reason}$"
+        ) as caught:
             await Outcomes(inbox).answer(ACCEPTED, kind, timeout=LONG)
         assert caught.value.received.message.failed
         async with aclosing(Outcomes(inbox).stream(ACCEPTED)) as stream:

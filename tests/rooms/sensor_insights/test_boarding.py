@@ -276,7 +276,7 @@ async def test_wrong_arguments_are_refused_before_anything_is_sent(
     with pytest.raises(errors.InvalidRequest):
         await session.sensor_insights.sensors.boarded(request_with(), **{"gateway": gateway, **wrong})
     with pytest.raises(errors.InvalidRequest, match="OnboardSensorRequest"):
-        await session.sensor_insights.sensors.boarded({"deveui": EUI}, gateway=gateway)  # type: ignore[arg-type]
+        await session.sensor_insights.sensors.boarded({"deveui": EUI}, gateway=gateway)  # type: ignore[arg-type]  # wrong on purpose
     assert len(cloud.requests) == before
 
 

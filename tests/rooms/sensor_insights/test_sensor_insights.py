@@ -386,7 +386,7 @@ def test_a_key_is_not_shown() -> None:
         (lambda: CreateProfilesRequest(account_name=ACCOUNT, profiles=[]), "profiles must hold 1"),
         (lambda: GroupUsersRequest(account_name=ACCOUNT, id="1", user_ids="user"), "user_ids must be a tuple"),
         (
-            lambda: UpdateAlertsRequest(account_name=ACCOUNT, alerts="1", name="x"),  # type: ignore[arg-type]
+            lambda: UpdateAlertsRequest(account_name=ACCOUNT, alerts="1", name="x"),  # type: ignore[arg-type]  # wrong on purpose
             "alerts must be a tuple",
         ),
         (lambda: OffboardSensorRequest(account_name=ACCOUNT, sensor="1"), "OffboardSensorRequest: sensor must be 16"),
@@ -396,7 +396,7 @@ def test_a_key_is_not_shown() -> None:
         ),
         (lambda: ResourceQuery(account_name=ACCOUNT, resource=""), "ResourceQuery: resource must not be empty"),
         (
-            lambda: ResourceQuery(account_name=ACCOUNT, resource=5),  # type: ignore[arg-type]
+            lambda: ResourceQuery(account_name=ACCOUNT, resource=5),  # type: ignore[arg-type]  # wrong on purpose
             "ResourceQuery: resource must be a str, not int",
         ),
         (lambda: InsightsFilter(page="1", page_number=1), "either page or page_number"),

@@ -136,7 +136,7 @@ class Boarding:
         if latest.failed:
             reason = self.secrets.redact(latest.err_msg or f"its state is {latest.state}")
             raise SensorNotOnboarded(
-                f"sensor {self._dev_eui} was not onboarded: {reason}",
+                f"sensor {self._dev_eui} was not onboarded: {reason}; check its EUIs and its key, and call this again",
                 event=attrs.evolve(latest, err_msg=reason if latest.err_msg else None),
             )
 
