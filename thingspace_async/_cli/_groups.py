@@ -13,9 +13,9 @@ __all__ = ["with_groups"]
 
 
 def with_groups(work: Callable[..., None]) -> Callable[..., None]:
-    """Return a command for typer: each parameter of an attrs class becomes the options that the class's fields declare.
+    """Return a command for typer: a parameter of an attrs class becomes the options that the class's fields declare.
 
-    Parameters of the command come first, and keep their order. The options of a group follow in the order of its fields.
+    The other parameters come first.
     """
     hints = get_type_hints(work, include_extras=True)
     parameters = inspect.signature(work).parameters

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -17,14 +18,17 @@ from typing import Final, TypeVar
 
 import orjson
 
+from thingspace_async._core.joining import when_usable
 from thingspace_async._core.ledger import BatchRecord, BatchState, Item, Place, Worker, WorkerState
 from thingspace_async._core.outcomes import RunInbox, different_run
 from thingspace_async._core.tasks import end, wait_shielded
-from thingspace_async.errors import InboxUnavailable, InvalidRequest, RunLost
+from thingspace_async.errors import InboxUnavailable, InboxUnusable, InvalidRequest, RunLost
 
 __all__ = ["Turn"]
 
 T = TypeVar("T")
+
+_log: Final = logging.getLogger("thingspace_async")
 
 _LEASE: Final = 15.0
 """Seconds after the last renewal until a worker counts as dead."""
@@ -38,8 +42,10 @@ _KEY: Final = "campaign"
 class Turn:
     """The right to send the one request of a run. `held` waits for it."""
 
-    def __init__(self, inbox: RunInbox, run: str, description: str) -> None:
+    def __init__(self, inbox: RunInbox, run: str, description: str, *, give_up_after: float) -> None:
+        """Prepare to take part. `give_up_after` is how long to wait at the start, while the inbox is unavailable."""
         self._inbox = inbox
+        self._give_up_after = give_up_after
         self._store = inbox.ledger
         self._place = Place(run=run, worker=secrets.token_hex(8))
         self._description = description
@@ -78,7 +84,8 @@ class Turn:
 
         Raises InvalidRequest if the run was begun with another request.
         """
-        found = await self._patiently(lambda: self._store.look(Place(run=self._place.run, worker=self._place.worker)))
+        place = Place(run=self._place.run, worker=self._place.worker)
+        found = await when_usable(lambda: self._store.look(place), self._inbox, self._give_up_after, self._log_wait)
         if found is not None and found.description != self._description:
             raise different_run(self._place.run, self._description, found.description)
         renewal: asyncio.Task[None] | None = None
@@ -91,6 +98,9 @@ class Turn:
             if renewal is not None:
                 await end(renewal)
             await wait_shielded(asyncio.create_task(self._leave()))
+
+    def _log_wait(self, error: InboxUnavailable) -> None:
+        _log.warning("the run %s waits until its inbox can be used: %s", self._place.run, error)
 
     async def begin(self) -> bool:
         """Record that the request is about to be sent. Return False if another worker has taken the turn over."""
@@ -175,7 +185,7 @@ class Turn:
         while True:
             try:
                 return await work()
-            except RunLost:
+            except (InboxUnusable, RunLost):
                 raise
             except InboxUnavailable:
                 if not self._inbox.is_open or time.monotonic() > until:

@@ -166,11 +166,11 @@ class UpgradingVersion(Namespace, Generic[R]):
         `dry_run=True` changes nothing: await the call to learn which devices lack a license, are in another campaign,
         or have another version. `on_scheduled` receives the id of the campaign.
 
-        While the platform is unreachable, the call waits, at most for `give_up_after`. If the answer to the scheduling
-        request was lost, it looks for the campaign for two minutes, and raises AnswerLost if there is none. Find out
-        whether it was scheduled, and then pass `schedule_again=True`. Raises LicensesMissing if devices remain without
-        a license, BadRequest if the platform refuses the campaign, and InvalidRequest if the name was used for another
-        request.
+        While the platform is unreachable, or the inbox is at the start, the call waits, at most for `give_up_after`. If
+        the answer to the scheduling request was lost, it looks for the campaign for two minutes, and raises AnswerLost
+        if there is none. Find out whether it was scheduled, and then pass `schedule_again=True`. Raises LicensesMissing
+        if devices remain without a license, BadRequest if the platform refuses the campaign, and InvalidRequest if the
+        name was used for another request.
         https://thingspace.verizon.com/documentation/apis/software-management/api-reference-v3/schedule-a-firmware-upgrade-v3.html
         """
         calls = self._upgrade_calls(account_name, request)
@@ -226,7 +226,7 @@ class Upgrade:
         """Return the id of the campaign, which is scheduled if there is none."""
         run, again = f"{self.calls.operation} {self.calls.account_name} {name}", self.schedule_again
         while True:
-            turn = Turn(self.outcomes.inbox, run, self.description)
+            turn = Turn(self.outcomes.inbox, run, self.description, give_up_after=self.give_up_after.total_seconds())
             async with turn.held():
                 found = turn.campaign_id or await self._recovered(turn, again=again) or await self._schedule(turn)
             if found is not None:
