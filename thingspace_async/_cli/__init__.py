@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from thingspace_async._cli import demo, devices, firmware, fleet, receiver, simulator, stream
+from thingspace_async._cli import demo, devices, firmware, fleet, receiver, simulator, stream, v2x
 from thingspace_async._cli.locate import locate
 
 __all__ = ["app"]
@@ -23,3 +23,4 @@ app.command("stream")(stream.stream)
 app.add_typer(devices.app, name="devices")
 app.add_typer(firmware.app, name="firmware")
 app.add_typer(fleet.app, name="fleet")
+app.add_typer(v2x.app, name="v2x")

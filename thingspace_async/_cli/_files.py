@@ -29,6 +29,8 @@ def replaced(path: Path) -> Iterator[TextIO]:
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
             yield file
+            file.flush()
+            os.fsync(descriptor)  # Otherwise a power cut may leave the new name with an empty file.
         part.replace(path.resolve())
     except BaseException:
         part.unlink()
