@@ -11,7 +11,7 @@ from tests.fleet.staging import Stage, staged
 from thingspace_async._core import runs as ledger
 from thingspace_async._core import store
 from thingspace_async.callbacks import SqliteInbox
-from thingspace_async.devices.fleet import awaiting, reconciling, run, sending
+from thingspace_async.devices.fleet import reconciling, run, sending
 
 
 @pytest.fixture
@@ -31,7 +31,6 @@ def brisk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(sending, "_FIRST_WAIT", 0.02)
     monkeypatch.setattr(sending, "_LONGEST_WAIT", 0.1)
     monkeypatch.setattr(reconciling, "_FIRST_PAUSE", 0.05)
-    monkeypatch.setattr(awaiting, "_READ_WITHIN", 0.1)
 
 
 @pytest.fixture

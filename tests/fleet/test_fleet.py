@@ -33,7 +33,8 @@ from tests.fleet.staging import (
 )
 from thingspace_async import DeviceId, DeviceIds, Environment, Session, errors
 from thingspace_async._core.ledger import BatchState
-from thingspace_async.callbacks import MemoryInbox, Outcomes
+from thingspace_async.callbacks import MemoryInbox, Outcomes, Received
+from thingspace_async.callbacks.inbox import MessageQuery
 from thingspace_async.devices import FleetProgress, FleetResult
 from thingspace_async.devices.fleet import plan, sending
 from thingspace_async.devices.fleet import run as running
@@ -109,6 +110,26 @@ async def test_a_run_left_at_any_moment_can_be_resumed(stage: Stage) -> None:
     outcomes = await stage.all(devices)
     assert results(outcomes) == all_of(devices, FleetResult.SUCCEEDED)
     assert len(stage.sent) == len(set(stage.sent)) == 200
+
+
+class Slow(MemoryInbox):
+    """An inbox that takes its time for each read."""
+
+    pause = 0.0
+
+    async def _page(self, query: MessageQuery, last: Received | None) -> list[Received]:
+        await asyncio.sleep(self.pause)
+        return await super()._page(query, last)
+
+
+async def test_messages_that_have_arrived_are_read_after_the_timeout_however_slow_the_inbox_is() -> None:
+    async with Slow() as inbox, staged(inbox) as stage:
+        outcomes = await stage.all(fleet(10), timeout=NEVER)
+        assert results(outcomes) == all_of(fleet(10), FleetResult.MISSING)
+        await stage.cloud.delivered()
+        inbox.pause = 1.5
+        outcomes = await stage.all(fleet(10), timeout=NEVER)
+        assert results(outcomes) == all_of(fleet(10), FleetResult.SUCCEEDED)
 
 
 async def test_a_request_that_is_being_sent_when_the_run_is_left_is_finished(stage: Stage) -> None:

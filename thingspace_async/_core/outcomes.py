@@ -122,6 +122,11 @@ class ReceivedMessage(Protocol):
     """A stored message; see `callbacks.Received`."""
 
     @property
+    def number(self) -> int:
+        """Number of the message in its inbox."""
+        ...
+
+    @property
     def message(self) -> Message:
         """The message."""
         ...
@@ -160,8 +165,12 @@ class ReadableInbox(LedgerInbox, Protocol[R_co]):
         service: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        after: Any = None,
     ) -> AsyncIterator[R_co]:
-        """Iterate over stored messages, oldest first. `since` is inclusive, `until` exclusive."""
+        """Iterate over stored messages, oldest first. `since` is inclusive, `until` exclusive.
+
+        `after` is a message that an equal iteration has returned, to continue it.
+        """
 
     @abstractmethod
     def follow(self, request_id: str) -> AsyncGenerator[R_co]:

@@ -172,10 +172,11 @@ class BaseInbox(Inbox):
         service: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        after: Received | None = None,
     ) -> AsyncGenerator[Received]:
         """Iterate over stored messages, oldest first; see `Inbox.read`."""
         query = MessageQuery(request_id=request_id, service=service, since=since, until=until)
-        last, is_more = None, True
+        last, is_more = after, True
         while is_more:
             page = await self._page(query, last)
             for last in page:

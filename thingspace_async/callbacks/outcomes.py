@@ -263,13 +263,13 @@ class Outcomes:
 
     async def _received(self, request_id: str, until: float) -> AsyncGenerator[Received]:
         """Iterate over the messages of a request until the timeout."""
-        last = -1
+        last: Received | None = None
         async with aclosing(self._followed(request_id, lambda: until)) as messages:
             async for received in messages:
+                last = received
                 yield received
-                last = received.number
         # Messages may have arrived while the caller handled the last one, or before a call with timeout zero.
-        for received in [one async for one in self.inbox.read(request_id=request_id) if one.number > last]:
+        for received in [one async for one in self.inbox.read(request_id=request_id, after=last)]:
             yield received
 
     async def _followed(self, request_id: str, until: Callable[[], float | None]) -> AsyncGenerator[Received]:

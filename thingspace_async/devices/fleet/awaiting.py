@@ -15,7 +15,7 @@ from thingspace_async._core.outcomes import DeviceOutcome, OutcomeSource, Receiv
 from thingspace_async._core.runs import Batch
 from thingspace_async._core.types import Accepted, DeviceId, DeviceIds
 from thingspace_async.devices.fleet.interface import FleetOutcome, FleetResult
-from thingspace_async.devices.fleet.rows import device_of, hash_of_identifier, items_of
+from thingspace_async.devices.fleet.rows import device_of, hash_of_identifier, hashed
 from thingspace_async.errors import InboxUnavailable, OutcomesMissing
 
 __all__ = ["Awaiting", "Room", "Roster"]
@@ -25,8 +25,8 @@ _PATIENCE: Final = 300.0
 
 _PAUSE: Final = 1.0
 
-_READ_WITHIN: float = 1.0
-"""Seconds for reading messages that have already arrived."""
+_AT_ONCE: Final = 50
+"""Rows to read before other tasks get a turn."""
 
 _FEW: Final = 0.01
 """Fraction of waiting devices below which a batch forgets its other devices, because stragglers may wait for long."""
@@ -79,10 +79,11 @@ class Roster:
     async def of(cls, rows: Sequence[bytes]) -> Self:
         """Read the devices of a batch."""
         roster = cls()
-        async with aclosing(items_of(rows)) as items:
-            async for item in items:
-                roster._rows[roster._size] = item.row
-                roster._places.update(dict.fromkeys(item.keys, roster._size))
+        async with aclosing(hashed(rows)) as found:
+            async for row, hashes in found:
+                roster._rows[roster._size] = row
+                for one in hashes:
+                    roster._places[one] = roster._size
                 roster._size += 1
         return roster
 
@@ -206,17 +207,23 @@ class Awaiting:
             async for received in self._source.inbox.read(request_id=batch.detail):
                 yield received
             return
+        last: ReceivedMessage | None = None
         async with aclosing(self._source.inbox.follow(batch.detail)) as coming:
             while (arrived := await _next(coming, until)) is not None:
+                last = arrived
                 yield arrived
+        # Messages that have arrived in time count, even if the inbox answers slowly.
+        async for received in self._source.inbox.read(request_id=batch.detail, after=last):
+            yield received
 
     async def _unnamed(self, batch: Batch, roster: Roster) -> AsyncGenerator[DeviceOutcome]:
         """Read all messages of a batch again: the last device may have been reported under another identifier."""
         devices: dict[DeviceIds, int] = {}
         async with self._one_at_a_time:  # This takes much more memory than waiting does.
-            async with aclosing(items_of(batch.rows)) as items:
-                async for item in items:
-                    devices[device_of(item.row)] = len(devices)
+            for number, row in enumerate(batch.rows):
+                if number % _AT_ONCE == 0:
+                    await asyncio.sleep(0)
+                devices[device_of(row)] = number
             accepted = Accepted(request_id=batch.detail, devices=tuple(devices))
             try:
                 async with aclosing(self._source.of(accepted, timeout=timedelta())) as coming:
@@ -238,8 +245,7 @@ def _is_about_another(names: Iterable[Iterable[DeviceId]], device: DeviceIds) ->
 
 async def _next(coming: AsyncGenerator[ReceivedMessage], until: float) -> ReceivedMessage | None:
     """Return the next message, or None if it does not arrive in time."""
-    # Read stored messages even if the time has run out while the caller processed earlier ones.
-    limit = asyncio.timeout_at(max(until, asyncio.get_running_loop().time() + _READ_WITHIN))
+    limit = asyncio.timeout_at(until)
     try:
         async with limit:
             return await anext(coming)
