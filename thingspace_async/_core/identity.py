@@ -14,7 +14,16 @@ from typing import Final
 from thingspace_async._core.faults import has_wrong_check_digit
 from thingspace_async._core.types import DeviceId, Identified
 
-__all__ = ["are_different", "hash_of", "hash_of_identifier", "key_of", "keys_of", "name_of", "names_of"]
+__all__ = [
+    "are_different",
+    "hash_of",
+    "hash_of_identifier",
+    "hash_of_parts",
+    "key_of",
+    "keys_of",
+    "name_of",
+    "names_of",
+]
 
 
 def keys_of(device: Identified) -> tuple[str, ...]:
@@ -34,7 +43,11 @@ def key_of(identifier: DeviceId) -> str:
     A correct check digit is dropped. If it is wrong, any of the digits may be mistyped, so all are kept. An id without
     the form of its kind keeps its spelling, and the kind gets a question mark: `imei?:12`.
     """
-    kind, value = identifier.kind.casefold(), identifier.id
+    return _key(identifier.kind, identifier.id)
+
+
+def _key(kind: str, value: str) -> str:
+    kind = kind.casefold()
     key = _KEYS.get(kind)
     return f"{kind}:{value}" if key is None else key(value) or f"{kind}?:{value}"
 
@@ -46,7 +59,12 @@ def hash_of(key: bytes) -> int:
 
 def hash_of_identifier(identifier: DeviceId) -> int:
     """Return the hash of an identifier, which is equal for all its spellings."""
-    return hash_of(key_of(identifier).encode("utf-8", "surrogatepass"))
+    return hash_of_parts(identifier.kind, identifier.id)
+
+
+def hash_of_parts(kind: str, value: str) -> int:
+    """Return the hash of an identifier that is not a DeviceId: making one takes as long as the hash."""
+    return hash_of(_key(kind, value).encode("utf-8", "surrogatepass"))
 
 
 def are_different(some: Iterable[str], others: Iterable[str]) -> bool:

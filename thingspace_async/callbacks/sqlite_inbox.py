@@ -120,6 +120,9 @@ _BUSY_PAUSE: Final = 0.01
 _CACHE: Final = -65536
 """Size of the page cache: a negative number means kibibytes. Claims of fleet runs are spread over the whole file."""
 
+_LOG_PAGES: Final = 4000
+"""Pages of 4 KiB in the -wal file before they are copied into the file. Claims change many pages again and again."""
+
 _INTERVAL: Final = 0.5
 """Seconds between checks for messages that other processes stored."""
 
@@ -338,6 +341,7 @@ class SqliteInbox(BaseInbox):
         self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.execute("PRAGMA fullfsync = ON")  # Without it, macOS does not flush the disk's own cache.
         self._connection.execute(f"PRAGMA cache_size = {_CACHE}")
+        self._connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         with self._transaction():
             _, version, _ = self._connection.execute(_HEADER).fetchone()
             for number in range(version, len(_VERSIONS)):

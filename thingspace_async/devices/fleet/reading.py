@@ -18,7 +18,10 @@ from thingspace_async.errors import InvalidRequest
 
 __all__ = ["Chunk", "check_devices", "chunks"]
 
-_AT_ONCE: Final = 500
+_AT_ONCE: Final = 1000
+"""Devices to check and claim together."""
+
+_A_TURN: Final = 100
 """Devices to read before other tasks get a turn."""
 
 
@@ -49,6 +52,7 @@ async def chunks(action: Action, devices: FleetDevices, most: int) -> AsyncGener
             if len(some) == at_once:
                 yield await _chunk(action, some)
                 some = []
+            if len(some) % _A_TURN == 0:
                 await asyncio.sleep(0)
     if some:
         yield await _chunk(action, some)
@@ -57,7 +61,11 @@ async def chunks(action: Action, devices: FleetDevices, most: int) -> AsyncGener
 async def _chunk(action: Action, devices: list[DeviceIds]) -> Chunk:
     unfit: list[bytes] = []
     fit = await _fit(action, tuple(devices), unfit)
-    return Chunk([item_of(device) for device in fit], unfit)
+    items: list[Item] = []
+    for start in range(0, len(fit), _A_TURN):
+        await asyncio.sleep(0)
+        items += [item_of(device) for device in fit[start : start + _A_TURN]]
+    return Chunk(items, unfit)
 
 
 async def _fit(action: Action, devices: tuple[DeviceIds, ...], unfit: list[bytes]) -> tuple[DeviceIds, ...]:

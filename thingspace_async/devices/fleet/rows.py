@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import aclosing
 from functools import cache
 from typing import Any, Final
 
 import orjson
 
 from thingspace_async._core import codec
-from thingspace_async._core.identity import hash_of, hash_of_identifier
+from thingspace_async._core.identity import hash_of, hash_of_identifier, hash_of_parts
 from thingspace_async._core.ledger import Item
 from thingspace_async._core.types import DeviceIds, Identified
 from thingspace_async.errors import InvalidRequest
@@ -19,6 +20,7 @@ __all__ = [
     "device_of",
     "hash_of",
     "hash_of_identifier",
+    "hashed",
     "hashes_of",
     "in_requests",
     "item_of",
@@ -77,14 +79,26 @@ def hashes_of(device: Identified) -> tuple[int, ...]:
 
 def item_of(device: DeviceIds) -> Item:
     """Return the item to claim for a device."""
-    hashes = hashes_of(device)
+    return _item(hashes_of(device), row_of(device))
+
+
+def _item(hashes: tuple[int, ...], row: bytes) -> Item:
     # The sum does not depend on the order of the identifiers.
-    return Item(whole=(sum(hashes) + 2**63) % 2**64 - 2**63, keys=hashes, row=row_of(device))
+    return Item(whole=(sum(hashes) + 2**63) % 2**64 - 2**63, keys=hashes, row=row)
 
 
 async def items_of(rows: Iterable[bytes]) -> AsyncGenerator[Item]:
     """Iterate over the items to claim for rows."""
+    async with aclosing(hashed(rows)) as found:
+        async for row, hashes in found:
+            yield _item(hashes, row)
+
+
+async def hashed(rows: Iterable[bytes]) -> AsyncGenerator[tuple[bytes, tuple[int, ...]]]:
+    """Iterate over rows and the hashes of their identifiers."""
     for number, row in enumerate(rows):
         if number % _AT_ONCE == 0:
             await asyncio.sleep(0)
-        yield item_of(device_of(row))
+        _, *parts = orjson.loads(row)
+        hashes = [hash_of_parts(kind, value) for kind, value in zip(parts[::2], parts[1::2], strict=True)]
+        yield row, tuple(dict.fromkeys(hashes))

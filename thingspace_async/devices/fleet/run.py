@@ -32,8 +32,8 @@ from thingspace_async.errors import ThingSpaceError
 
 __all__ = ["FleetRun"]
 
-_MOST_UNREAD: Final = 1000
-"""Unread outcomes to buffer before the run pauses."""
+_MOST_UNREAD: Final = 200
+"""Unread outcomes to buffer before the run pauses. The event loop may be busy with as many in one turn."""
 
 _MOST_CLASHES: Final = 10_000
 """Devices that share identifiers with others, to report together: each report reads the whole ledger."""
