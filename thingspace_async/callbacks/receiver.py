@@ -7,7 +7,7 @@ import contextlib
 import ipaddress
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
@@ -254,9 +254,9 @@ class Receiver:
             await self._check_before_reading(method, headers, sender)
             with self._counting() as count:
                 body = await _read(read, count, self._timeout)
-                message = await self._admitted(body, headers, sender)
+                messages = await self._admitted(body, headers, sender)
                 del body  # Free its memory: storing may take long.
-                await self._store(message, sender.service)
+                await self._store(messages, sender.service)
         except _Refusal as refusal:
             self._log_refusal(refusal, sender)
             return Reply(refusal.status, refusal.left_unread)
@@ -295,21 +295,21 @@ class Receiver:
         finally:
             self._pending -= size
 
-    async def _admitted(self, body: bytes, headers: Mapping[str, str], sender: _Sender) -> bytes:
-        """Check the sender of a message, and return the message to store."""
+    async def _admitted(self, body: bytes, headers: Mapping[str, str], sender: _Sender) -> list[bytes]:
+        """Check the sender of a body, and return the messages to store."""
         loaded = self._loaded
         try:
-            message = await self._authenticated(body, headers, sender)
-            if message is None and await self._refresh(loaded):
-                message = await self._authenticated(body, headers, sender)
+            messages = await self._authenticated(body, headers, sender)
+            if messages is None and await self._refresh(loaded):
+                messages = await self._authenticated(body, headers, sender)
         except MessageUnreadable as error:
             raise _Refusal(400, str(error)) from None
-        if message is None:
+        if messages is None:
             raise _Refusal(401, "wrong username, password or signature")
-        return message
+        return messages
 
-    async def _authenticated(self, body: bytes, headers: Mapping[str, str], sender: _Sender) -> bytes | None:
-        """Return a message without its username and password, or None if they are wrong."""
+    async def _authenticated(self, body: bytes, headers: Mapping[str, str], sender: _Sender) -> list[bytes] | None:
+        """Return messages without username and password, or None if these are wrong."""
         checks = self._checks(sender.service)
         known = [check for check in checks if isinstance(check, Credentials)]
         is_signed = admits(check.admit(body, headers) for check in checks if isinstance(check, Signature))
@@ -319,8 +319,10 @@ class Receiver:
             passwords = passwords_in(body)
             if not admits(check.may_admit(passwords) for check in known):
                 return None
+        elif body.lstrip().startswith(b"["):  # Aggregated events: a list has no username of its own.
+            return await parsed(len(body), _split_list, body)
         username, password, message = await parsed(len(body), _split, body)
-        return message if is_signed or admits(check.admit(username, password) for check in known) else None
+        return [message] if is_signed or admits(check.admit(username, password) for check in known) else None
 
     def _checks(self, service: str) -> list[Check]:
         return [*self._expected.get(service, ()), *self._loaded.get(service, ())]
@@ -340,10 +342,12 @@ class Receiver:
                     raise _Refusal(503, f"the credentials cannot be read: {error}", logging.ERROR) from None
         return self._loaded != loaded
 
-    async def _store(self, message: bytes, service: str) -> None:
+    async def _store(self, messages: Sequence[bytes], service: str) -> None:
+        """Store messages. After a failure, the sender repeats all of them, and the stored ones count as repeats."""
         try:
             async with asyncio.timeout(self._timeout):
-                await self.inbox.store(message, service=service)
+                for message in messages:
+                    await self.inbox.store(message, service=service)
         except MessageUnreadable as error:
             raise _Refusal(400, str(error)) from None
         except TimeoutError:
@@ -428,6 +432,17 @@ def _split(body: bytes) -> tuple[object, object, bytes]:
         return username, password, orjson.dumps(message)
     except TypeError:
         raise MessageUnreadable("it is nested too deeply") from None
+
+
+def _split_list(body: bytes) -> list[bytes]:
+    """Return the messages of a list."""
+    try:
+        found = orjson.loads(body)
+        if all(isinstance(one, dict) for one in found):
+            return [orjson.dumps(one) for one in found]
+    except (orjson.JSONDecodeError, TypeError):
+        pass
+    raise MessageUnreadable("a list of callback messages must have JSON objects that are not nested too deeply")
 
 
 def service_of(path: str) -> str:

@@ -390,7 +390,7 @@ class StreamSettings(Model):
     description: str | None = None
     disabled: bool | None = None
     allow_aggregation: bool | None = attrs.field(default=None, metadata=named_on_wire("allowaggregation"))
-    """Whether one message may have several events. A `Receiver` takes one event per message."""
+    """Whether one message may have several events. A `Receiver` stores each of them."""
 
 
 @attrs.frozen(kw_only=True, field_transformer=checked)

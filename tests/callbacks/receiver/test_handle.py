@@ -572,5 +572,37 @@ async def test_the_header_may_have_the_username_and_the_password(
     assert PASSWORD not in caplog.text
 
 
+AGGREGATED = b' [{"kind": "ts.event", "id": "1"}, {"kind": "ts.event", "id": "2"}, {"kind": "ts.event", "id": "1"}]'
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "count"),
+    [
+        (AGGREGATED, 200, 2),
+        (b"[]", 200, 0),
+        (b"[1]", 400, 0),
+        (b'[{"kind": "ts.event", "id": "1"}, null]', 400, 0),
+        (b"[", 400, 0),
+        (b"[" * 100_000, 400, 0),
+        (b'[{"a": ' * 200 + b"}]" * 200, 400, 0),
+    ],
+)
+async def test_aggregated_events_are_stored_one_by_one_and_once(
+    receiver: Receiver, inbox: SqliteInbox, body: bytes, status: int, count: int
+) -> None:
+    receiver.expect("CloudConnector", username=USERNAME, password=Secret(PASSWORD))
+    for _ in range(2):
+        known = basic(f"{USERNAME}:{PASSWORD}")
+        assert await status_of(receiver, body, service="CloudConnector", Authorization=known) == status
+    assert len(await stored(inbox)) == count
+
+
+async def test_a_list_from_a_stranger_is_refused(receiver: Receiver, inbox: SqliteInbox) -> None:
+    assert await status_of(receiver, b'[{"username": "%b", "password": "%b"}]' % (USERNAME.encode(), b"wrong")) == 401
+    body = b'[{"username": "%b", "password": "%b"}]' % (USERNAME.encode(), PASSWORD.encode())
+    assert await status_of(receiver, body) == 400
+    assert await stored(inbox) == []
+
+
 async def test_a_url_without_a_path_is_unknown_until_events_are_expected(receiver: Receiver) -> None:
     assert await status_of(receiver, EVENT, service="", Authorization=basic(f"{USERNAME}:{PASSWORD}")) == 404
