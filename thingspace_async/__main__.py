@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 
+from thingspace_async import __version__
+
 
 def main() -> None:
     """Run the command line. If its libraries are missing, print what to install."""
+    if sys.argv[1:] == ["--version"]:  # Without the libraries, which take longer to load than everything else.
+        sys.stdout.write(f"{__version__}\n")
+        return
     try:
         from thingspace_async._cli import app
     except KeyboardInterrupt:  # From here on, the command handles it and logs out.

@@ -53,14 +53,17 @@ async def test_the_demo_shows_each_step_and_says_that_it_is_a_simulator() -> Non
     status, printed, complaints = await run("demo", "--devices", "4500")
     assert (status, complaints) == (0, "")
     assert "simulator with 4,500 devices" in printed
-    assert "THINGSPACE_CLIENT_ID" in printed
+    assert "For the real platform, pass --live." in printed
     for step in ("oauth.token", "session.log_in", "accounts.get", "4,500 devices", "session.log_out", "Logged out"):
         assert step in printed
 
 
-async def test_the_demo_takes_the_platform_when_the_variables_are_set() -> None:
+async def test_the_demo_takes_the_platform_with_live_only() -> None:
     async with Simulator(devices=5) as cloud:
-        status, printed, complaints = await run("demo", **reaching(cloud))
+        status, printed, _ = await run("demo", "--devices", "3", **reaching(cloud))
+        assert (status, "3 devices" in printed) == (0, True)
+        assert not cloud.requests
+        status, printed, complaints = await run("demo", "--live", **reaching(cloud))
         assert cloud.count("session.log_out") == 1
     assert (status, complaints) == (0, "")
     assert f"Using {cloud.url} with your credentials." in printed
@@ -69,24 +72,25 @@ async def test_the_demo_takes_the_platform_when_the_variables_are_set() -> None:
     assert "5 devices" in printed
 
 
-async def test_the_demo_with_some_of_the_variables_names_the_others() -> None:
-    status, printed, _ = await run("demo", "--devices", "1", THINGSPACE_CLIENT_ID="key", THINGSPACE_USERNAME="user")
-    assert status == 0
-    assert "simulator" in printed
-    assert "set the environment variables THINGSPACE_CLIENT_SECRET, THINGSPACE_PASSWORD." in printed
-    assert "THINGSPACE_CLIENT_ID" not in printed
-
-
-async def test_the_demo_with_an_empty_variable_names_it() -> None:
-    variables = {**dict.fromkeys(VARIABLES, "x"), "THINGSPACE_USERNAME": ""}
-    status, printed, _ = await run("demo", "--devices", "1", **variables)
-    assert status == 0
-    assert "set the environment variable THINGSPACE_USERNAME." in printed
+@pytest.mark.parametrize(
+    ("variables", "missing"),
+    [
+        (
+            {"THINGSPACE_CLIENT_ID": "key", "THINGSPACE_USERNAME": "user"},
+            "s THINGSPACE_CLIENT_SECRET, THINGSPACE_PASSWORD",
+        ),
+        ({**dict.fromkeys(VARIABLES, "x"), "THINGSPACE_USERNAME": ""}, " THINGSPACE_USERNAME"),
+    ],
+)
+async def test_the_live_demo_names_the_variables_that_are_missing(variables: dict[str, str], missing: str) -> None:
+    status, printed, complaints = await run("demo", "--live", **variables)
+    assert (status, printed) == (1, "")
+    assert complaints == f"thingspace: set the environment variable{missing}\n"
 
 
 async def test_the_demo_refuses_credentials_that_cannot_work() -> None:
     variables = {**dict.fromkeys(VARIABLES, "x"), "THINGSPACE_PASSWORD": "with\nline end"}
-    status, printed, complaints = await run("demo", **variables)
+    status, printed, complaints = await run("demo", "--live", **variables)
     assert (status, printed) == (1, "")
     assert complaints.startswith("thingspace: credentials: password contains")
     assert complaints.count("\n") == 1
@@ -149,7 +153,7 @@ async def test_a_number_out_of_range_is_named(words: tuple[str, ...], option: st
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_an_interrupted_demo_logs_out_and_leaves_no_traceback(number: signal.Signals) -> None:
     async with Simulator(devices=100_000) as cloud:
-        process = await start("demo", **reaching(cloud))
+        process = await start("demo", "--live", **reaching(cloud))
         while cloud.count("devices.list") < 4:
             await asyncio.sleep(0.01)
         process.send_signal(number)
@@ -164,7 +168,9 @@ async def test_an_interrupted_demo_logs_out_and_leaves_no_traceback(number: sign
 
 async def test_a_wrong_password_is_one_line_that_says_what_to_do() -> None:
     async with Simulator(devices=1) as cloud:
-        status, printed, complaints = await run("demo", **{**reaching(cloud), "THINGSPACE_PASSWORD": "not-this-one"})
+        status, printed, complaints = await run(
+            "demo", "--live", **{**reaching(cloud), "THINGSPACE_PASSWORD": "not-this-one"}
+        )
         assert cloud.count("session.log_in") == 1
     assert status == 1
     assert complaints.count("\n") == 1

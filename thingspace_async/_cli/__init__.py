@@ -1,26 +1,97 @@
-"""The commands of `thingspace`. Each has a module with its name."""
+"""The commands of `thingspace`. Each is in a module of its own, which is imported when the command is used."""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Annotated, Any, Final, NamedTuple
+
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
-from thingspace_async._cli import demo, devices, firmware, fleet, receiver, simulator, stream, v2x
-from thingspace_async._cli.locate import locate
+from thingspace_async import __version__
 
-__all__ = ["app"]
+__all__ = ["COMMANDS", "app"]
+
+
+class _Place(NamedTuple):
+    """Where a command is, and its line in the list of commands."""
+
+    module: str
+    line: str
+
+
+COMMANDS: Final = {
+    "callbacks": _Place("callbacks", "The listeners that the platform posts messages to."),
+    "demo": _Place("demo", "Show the main calls: on a simulator, or on the real platform with --live."),
+    "devices": _Place("devices", "The devices of an account."),
+    "firmware": _Place("firmware", "The firmware of devices (software management v3)."),
+    "fleet": _Place("fleet", "Change any number of devices."),
+    "locate": _Place("locate", "Locate the devices of an account."),
+    "plans": _Place("plans", "Print the service plans that are available to devices of an account."),
+    "receiver": _Place("receiver", "Store the platform's messages in an inbox until interrupted."),
+    "request": _Place("request", "Call any endpoint with the tokens of a session, and print the answer."),
+    "requests": _Place("requests", "Requests whose result arrives later."),
+    "simulator": _Place("simulator", "Run a simulated ThingSpace until interrupted."),
+    "stream": _Place(
+        "stream", "Stream the events of devices to a receiver, and print them, as JSON, until interrupted."
+    ),
+    "v2x": _Place("v2x", "Clients of the Edge Transportation Exchange (V2X)."),
+}
+
+
+class _Commands(TyperGroup):
+    """Loads a command when it is used. The list of commands loads none: each needs other libraries."""
+
+    _is_listing = False
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        del ctx
+        if (place := COMMANDS.get(cmd_name)) is None:
+            return None
+        if self._is_listing:
+            return TyperCommand(cmd_name, help=place.line)
+        module = import_module(f"{__name__}.{place.module}")
+        found = getattr(module, "app", None)
+        if found is None:
+            found = typer.Typer(add_completion=False)
+            found.command(cmd_name)(getattr(module, cmd_name))
+        command = get_command(found)
+        command.name = cmd_name
+        return command
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self._is_listing = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._is_listing = False
+
 
 app = typer.Typer(
     help="Manage devices on Verizon's network through ThingSpace.",
+    cls=_Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-app.command("demo")(demo.demo)
-app.command("locate")(locate)
-app.command("receiver")(receiver.receiver)
-app.command("simulator")(simulator.simulator)
-app.command("stream")(stream.stream)
-app.add_typer(devices.app, name="devices")
-app.add_typer(firmware.app, name="firmware")
-app.add_typer(fleet.app, name="fleet")
-app.add_typer(v2x.app, name="v2x")
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer passes it by place
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def thingspace(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """Manage devices on Verizon's network through ThingSpace."""
+    del version

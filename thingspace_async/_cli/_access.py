@@ -1,4 +1,4 @@
-"""How a command reaches the platform: with which credentials, in which environment, for which account."""
+"""The credentials, the environment and the account of a command."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from thingspace_async.errors import ConfigurationError, InvalidRequest
 
 __all__ = ["Access", "AccountOption"]
 
-AccountOption = Annotated[
-    str | None, typer.Option(envvar="THINGSPACE_ACCOUNT", help="Account name.", show_default="the profile's")
-]
+AccountOption = Annotated[str | None, typer.Option(envvar="THINGSPACE_ACCOUNT", help="Account name.")]
 
 
 @attrs.frozen(kw_only=True)

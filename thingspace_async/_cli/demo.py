@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
@@ -24,7 +23,6 @@ from thingspace_async._cli._run import (
     run,
 )
 from thingspace_async._cli.devices import COLUMNS
-from thingspace_async._core.environment import VARIABLES
 from thingspace_async.devices import AccountDeviceListRequest, Device
 
 __all__ = ["demo"]
@@ -33,24 +31,24 @@ _SHOWN = 8
 
 
 def demo(
+    *,
     devices: DevicesOption = 10_000,
-    account: Annotated[str | None, typer.Option(help="Account name on the real platform.")] = None,
+    account: Annotated[str | None, typer.Option(help="Account name, with --live.", show_default="the first")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Use the platform that the variables name.")] = False,
     environment: EnvironmentOption = "production",
 ) -> None:
-    """Show the main calls: on the real platform if its four variables are set, otherwise on a simulator."""
+    """Show the main calls: on a simulator, or on the real platform with --live."""
 
     async def show() -> None:
         console = Console(highlight=False)
         place, name = environment_named(environment), checked_account(account)
-        missing = [variable for variable in VARIABLES if not os.environ.get(variable)]
         async with AsyncExitStack() as stack:
-            if missing:
+            if not live:
                 from thingspace_async.simulator import Simulator  # Imported late because it is slow.
 
                 cloud = await stack.enter_async_context(Simulator(devices=devices))
-                credentials, place, total = cloud.credentials, cloud.environment, devices
-                wanted = f"set the environment variable{'s' * (len(missing) > 1)} {', '.join(missing)}"
-                console.print(f"Using a simulator with {devices:,} devices. For the real platform, {wanted}.")
+                credentials, place, name, total = cloud.credentials, cloud.environment, None, devices
+                console.print(f"Using a simulator with {devices:,} devices. For the real platform, pass --live.")
             else:
                 credentials, total = Credentials.from_environment(), None
                 where = place.name if place.is_loopback else f"the real platform ({place.name})"
@@ -132,10 +130,10 @@ def _bar(console: Console, total: int | None) -> Iterator[Callable[[int], None]]
 
 def _table(devices: list[Device]) -> Table:
     """Return a table of the columns that fit 80 characters."""
-    shown = {name: COLUMNS[name][1] for name in ("imei", "iccid", "mdn", "state", "service plan")}
+    shown = {name: COLUMNS[name] for name in ("imei", "iccid", "mdn", "state", "service plan")}
     table = Table(box=None, pad_edge=False)
     for name in shown:
         table.add_column(name, no_wrap=True)
     for device in devices:
-        table.add_row(*(read(device) or "" for read in shown.values()))
+        table.add_row(*(str(read(device) or "") for read in shown.values()))
     return table

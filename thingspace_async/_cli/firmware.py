@@ -27,7 +27,7 @@ from thingspace_async.software import CampaignRequest, CampaignStatus, DeviceSta
 
 __all__ = ["app"]
 
-app = typer.Typer(help="The firmware of devices (software management v3).", no_args_is_help=True)
+app = typer.Typer(help="The firmware of devices (software management v3).", no_args_is_help=True, add_completion=False)
 
 AccountOption = Annotated[str, typer.Option(help="Account name.")]
 ResultsOption = Annotated[

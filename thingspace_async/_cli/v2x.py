@@ -28,7 +28,7 @@ from thingspace_async.v2x import (
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Clients of the Edge Transportation Exchange (V2X).", no_args_is_help=True)
+app = typer.Typer(help="Clients of the Edge Transportation Exchange (V2X).", no_args_is_help=True, add_completion=False)
 
 
 class _Network(StrEnum):
@@ -104,7 +104,9 @@ def _place(given: str) -> Place:
     try:
         latitude, longitude = (float(one) for one in given.split(","))
     except ValueError:
-        raise ConfigurationError(f"--at {given} is no place: use latitude,longitude, such as 33.45,-112.07") from None
+        raise ConfigurationError(
+            f"--at {given} is not a place: use latitude,longitude, such as 33.45,-112.07"
+        ) from None
     return Place(latitude=latitude, longitude=longitude)
 
 

@@ -11,7 +11,7 @@ from thingspace_async._cli.fleet.runs import list_runs, show_status
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 _STATUSES = (
     "Exit status: 0, all devices succeeded; 1, some did not, or the command could not do its work; 2, wrong options; "

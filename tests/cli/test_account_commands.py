@@ -1,0 +1,209 @@
+"""`thingspace plans`, `callbacks`, `requests` and `request`, as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import run, run_on
+from thingspace_async import DeviceId, Session
+from thingspace_async.devices import SuspendRequest
+from thingspace_async.simulator import Simulator, Status
+
+pytestmark = pytest.mark.processes
+
+ACCOUNT = "0000123456-00001"
+SERVICE = "CarrierService"
+
+
+@pytest.fixture
+async def cloud() -> AsyncIterator[Simulator]:
+    async with Simulator(devices=5) as cloud:
+        cloud.clock.speed = 0
+        yield cloud
+
+
+def listen(cloud: Simulator) -> None:
+    cloud.listeners[ACCOUNT][SERVICE] = {
+        "accountName": ACCOUNT,
+        "serviceName": SERVICE,
+        "url": "https://fleet.example.com/callbacks",
+        "username": "fleet",
+        "password": "a password",
+    }
+
+
+async def suspended(cloud: Simulator) -> str:
+    """Request the suspension of a device, and return the request id."""
+    device = next(one for one in cloud.devices if one.state == "active")
+    async with Session(cloud.credentials, environment=cloud.environment) as session:
+        request = SuspendRequest(account_name=ACCOUNT, devices=[DeviceId.imei(device.imei or "")])
+        return (await session.devices.suspend(request)).request_id
+
+
+# Plans, and the account of all commands
+
+
+async def test_the_plans_of_an_account_are_listed(cloud: Simulator) -> None:
+    status, printed, complaints = await run("plans", "--account", ACCOUNT, **cloud.exports())
+    assert (status, complaints) == (0, "")
+    assert printed.split()[:2] == ["code", "name"]
+    assert "M2M_4G_5MB" in printed
+    _, printed, _ = await run("plans", "--json", THINGSPACE_ACCOUNT=ACCOUNT, **cloud.exports())
+    assert "M2M_4G_5MB" in [one["code"] for one in json.loads(printed)]
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ((), "name an account with --account, or set THINGSPACE_ACCOUNT"),
+        (("--account", " "), "--account is empty"),
+        (("--account", "0000999999-00001"), "AccountNotFound"),
+    ],
+)
+async def test_an_account_that_is_missing_or_unknown_is_one_line(
+    cloud: Simulator, words: tuple[str, ...], complaint: str
+) -> None:
+    status, printed, complaints = await run("plans", *words, **cloud.exports())
+    assert (status, printed) == (1, "")
+    assert complaint in complaints
+    assert complaints.count("\n") == 1
+
+
+# Listeners
+
+
+async def test_listeners_are_listed_without_their_passwords(cloud: Simulator) -> None:
+    listen(cloud)
+    for form in ("table", "csv", "json", "jsonl"):
+        words = ("callbacks", "list", "--account", ACCOUNT, "--format", form)
+        status, printed, complaints = await run(*words, **cloud.exports())
+        assert (status, complaints) == (0, "")
+        assert "https://fleet.example.com/callbacks" in printed
+        assert "a password" not in printed
+
+
+async def test_a_listener_is_deregistered_after_a_confirmation_only(cloud: Simulator) -> None:
+    listen(cloud)
+    words = ("callbacks", "deregister", SERVICE, "--account", ACCOUNT)
+    status, _, complaints = await run(*words, **cloud.exports())
+    assert (status, "Pass --yes to confirm without a terminal" in complaints) == (1, True)
+    status, _, complaints = await run(*words, "--dry-run", **cloud.exports())
+    assert (status, complaints) == (0, f"would deregister https://fleet.example.com/callbacks for {SERVICE}\n")
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, b"no\n")
+        status, _, _ = await run_on(os.ttyname(theirs), *words, **cloud.exports())
+        assert (status, SERVICE in cloud.listeners[ACCOUNT]) == (1, True)
+        os.write(ours, b"y\n")
+        status, _, _ = await run_on(os.ttyname(theirs), *words, **cloud.exports())
+        assert (status, SERVICE in cloud.listeners[ACCOUNT]) == (0, False)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+async def test_a_service_without_a_listener_names_those_that_have_one(cloud: Simulator) -> None:
+    listen(cloud)
+    words = ("callbacks", "deregister", "StateService", "--account", ACCOUNT, "--yes")
+    status, _, complaints = await run(*words, **cloud.exports())
+    assert (status, complaints) == (
+        1,
+        f"thingspace: the account has no listener for StateService; it has: {SERVICE}\n",
+    )
+
+
+# Requests
+
+
+async def test_the_status_of_a_request_is_printed_and_waited_for(cloud: Simulator) -> None:
+    request_id = await suspended(cloud)
+    words = (request_id, "--account", ACCOUNT)
+    status, printed, complaints = await run("requests", "status", *words, **cloud.exports())
+    assert (status, complaints) == (0, "")
+    assert printed.split()[-1] == "Pending"
+    status, _, complaints = await run("requests", "wait", *words, "--minutes", "0.01", **cloud.exports())
+    assert (status, "was not finished after" in complaints) == (1, True)
+    cloud.clock.advance(timedelta(minutes=2))
+    status, printed, _ = await run("requests", "wait", *words, **cloud.exports())
+    assert (status, printed.split()[-1]) == (0, "Success")
+
+
+async def test_a_failed_request_ends_with_a_status_of_its_own(cloud: Simulator) -> None:
+    failed = Status(200, {"requestId": "1", "status": "Failed"})
+    cloud.faults.add("accounts.request_status", failed)
+    status, printed, complaints = await run("requests", "status", "1", "--account", ACCOUNT, **cloud.exports())
+    assert (status, printed.split()[-1], complaints) == (4, "Failed", "")
+
+
+# Any endpoint
+
+
+async def test_any_endpoint_can_be_read(cloud: Simulator) -> None:
+    path = f"/m2m/v1/accounts/{ACCOUNT}"
+    status, printed, complaints = await run("request", "get", path, **cloud.exports())
+    assert (status, complaints) == (0, "")
+    assert json.loads(printed)["accountName"] == ACCOUNT
+    _, printed, _ = await run("request", "GET", path, "--include", **cloud.exports())
+    head, _, body = printed.partition("\n\n")
+    assert head.startswith("HTTP 200\n")
+    assert json.loads(body)["accountName"] == ACCOUNT
+
+
+async def test_a_request_that_may_change_something_asks_and_takes_its_body_from_anywhere(
+    cloud: Simulator, tmp_path: Path
+) -> None:
+    path, body = "/m2m/v1/devices/actions/list", '{"maxNumberOfDevices": 2}'
+    (tmp_path / "body.json").write_text(body)
+    words = ("request", "POST", path, "--data")
+    status, _, complaints = await run(*words, body, **cloud.exports())
+    assert (status, "Pass --yes to confirm without a terminal" in complaints) == (1, True)
+    assert not cloud.count("devices.list")
+    for given in (body, f"@{tmp_path / 'body.json'}"):
+        status, printed, complaints = await run(*words, given, "--yes", **cloud.exports())
+        assert (status, complaints) == (0, "")
+        assert len(json.loads(printed)["devices"]) == 2
+
+
+async def test_a_dry_run_shows_the_request_without_tokens_and_sends_nothing(cloud: Simulator) -> None:
+    words = ("request", "POST", "/m2m/v1/x", "--data", '{"a": 1}', "--header", "VendorID: 42", "--dry-run")
+    status, printed, complaints = await run(*words, **cloud.exports())
+    assert (status, complaints) == (0, "")
+    assert printed == (
+        f'POST {cloud.url}/api/m2m/v1/x\nAuthorization: ***\nVZ-M2M-Token: ***\nVendorID: 42\n\n{{"a": 1}}\n'
+    )
+    assert not cloud.requests
+
+
+async def test_a_refusal_prints_the_platforms_answer_and_fails(cloud: Simulator) -> None:
+    status, printed, complaints = await run("request", "GET", "/m2m/v1/accounts/nothing", **cloud.exports())
+    assert (status, complaints.count("\n")) == (1, 1)
+    assert "errorCode" in json.loads(printed)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("FETCH", "/m2m/v1/x"), "FETCH is not a method: choose from"),
+        (("GET", "/m2m/v1/x", "--server", "moon"), "--server moon does not exist: choose from"),
+        (("GET", "/m2m/v1/x", "--header", "novalue"), "--header novalue is not a header"),
+        (("GET", "/m2m/v1/x", "--header", "Authorization: mine"), "the session sets the header Authorization"),
+        (("GET", "/m2m/v1/x", "--data", "{"), "--data is not JSON"),
+        (("GET", "/m2m/v1/x", "--data", "@/nowhere/body.json"), "--data @/nowhere/body.json cannot be read"),
+        (("GET", "https://elsewhere.example/x"), "path"),
+    ],
+)
+async def test_a_request_that_cannot_be_sent_is_one_line(
+    cloud: Simulator, words: tuple[str, ...], complaint: str
+) -> None:
+    status, printed, complaints = await run("request", *words, **cloud.exports())
+    assert (status, printed) == (1, "")
+    assert complaint in complaints
+    assert complaints.count("\n") == 1
+    assert not [one for one in cloud.requests if one.path.endswith("/x")]

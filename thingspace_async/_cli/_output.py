@@ -1,0 +1,190 @@
+"""Prints rows: as a table for people, or as CSV or JSON for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import sys
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from itertools import islice
+from typing import Annotated, Any, Final, Protocol, TypeAlias, TypeVar
+
+import attrs
+import orjson
+import typer
+
+from thingspace_async._cli._cells import harmless
+from thingspace_async.errors import ConfigurationError
+
+__all__ = ["Columns", "Format", "Output", "each"]
+
+T = TypeVar("T")
+
+Columns: TypeAlias = Mapping[str, Callable[[T], object]]
+"""The name of each column, and how to read its cell. None is an empty cell."""
+
+
+class Format(StrEnum):
+    """Output formats."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+class Shown(Protocol):
+    """A model, as the platform's JSON has it."""
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+M = TypeVar("M", bound=Shown)
+
+_FIRST_ROWS: Final = 100
+"""Rows that decide the widths of a table. Later rows keep them."""
+
+_GAP: Final = "  "
+
+
+@attrs.frozen(kw_only=True)
+class Output:
+    """Options of commands that print rows."""
+
+    form: Annotated[
+        Format,
+        typer.Option(
+            "--format", help="json prints one array, jsonl one object on each line, csv a line of names first."
+        ),
+    ] = Format.TABLE
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False
+    columns: Annotated[
+        str | None,
+        typer.Option(help="Columns of the table and the CSV output, such as imei,state.", show_default="all that fit"),
+    ] = None
+
+    async def rows(self, rows: AsyncIterable[M], columns: Columns[M]) -> int:
+        """Print rows as they arrive, and return their number. JSON has all that the platform has sent."""
+        form = Format.JSON if self.as_json else self.form
+        chosen = self._chosen(columns)
+        if form is Format.TABLE:
+            return await _print_table(rows, chosen, is_chosen=self.columns is not None)
+        if form is Format.CSV:
+            return await _print_csv(rows, chosen)
+        return await _print_json(rows, is_array=form is Format.JSON)
+
+    def one(self, row: M, columns: Columns[M]) -> None:
+        """Print one thing: a line for each of its columns, or a JSON object."""
+        chosen = self._chosen(columns)
+        form = Format.JSON if self.as_json else self.form
+        if form is Format.CSV:
+            typer.echo(_csv_line(chosen), nl=False)
+            typer.echo(_csv_line(_text(read(row)) for read in chosen.values()), nl=False)
+        elif form is Format.TABLE:
+            width = max(map(len, chosen))
+            for name, read in chosen.items():
+                if text := _text(read(row)):
+                    typer.echo(f"{name.ljust(width)}{_GAP}{text}")
+        else:
+            typer.echo(orjson.dumps(row.to_dict()).decode())
+
+    def _chosen(self, columns: Columns[M]) -> Columns[M]:
+        if self.columns is None:
+            return columns
+        names = [name.strip() for name in self.columns.split(",")]
+        if unknown := [name for name in names if name not in columns]:
+            raise ConfigurationError(f"--columns has no {', '.join(unknown)}: choose from {', '.join(columns)}")
+        return {name: columns[name] for name in names}
+
+
+async def each(rows: Iterable[M]) -> AsyncGenerator[M]:
+    """Iterate over rows that have arrived together."""
+    for row in rows:
+        yield row
+
+
+async def _print_table(rows: AsyncIterable[M], columns: Columns[M], *, is_chosen: bool) -> int:
+    """Print rows in columns. The first rows decide how wide each column is, and on a terminal, which ones fit."""
+    first: list[list[str]] = []
+    widths: list[int] | None = None
+    count = 0
+    async for row in rows:
+        count += 1
+        cells = [_text(read(row)) for read in columns.values()]
+        if widths is not None:
+            _print_line(cells, widths)
+            continue
+        first.append(cells)
+        if len(first) == _FIRST_ROWS:
+            widths = _print_first(list(columns), first, is_chosen=is_chosen)
+    if widths is None:
+        _print_first(list(columns), first, is_chosen=is_chosen)
+    return count
+
+
+def _print_first(names: list[str], rows: list[list[str]], *, is_chosen: bool) -> list[int]:
+    """Print the names of the columns and the first rows, and return the widths."""
+    widths = [max(map(len, cells)) for cells in zip(names, *rows, strict=True)]
+    if sys.stdout.isatty() and not is_chosen:
+        widths = list(islice(widths, _count_that_fit(widths, shutil.get_terminal_size().columns)))
+    for cells in (names, *rows):
+        _print_line(cells, widths)
+    return widths
+
+
+def _count_that_fit(widths: Iterable[int], most: int) -> int:
+    used = count = 0
+    for width in widths:
+        used += width + (len(_GAP) if count else 0)
+        if used > most:
+            break
+        count += 1
+    return max(count, 1)
+
+
+def _print_line(cells: Iterable[str], widths: Iterable[int]) -> None:
+    line = _GAP.join(cell.ljust(width) for cell, width in zip(cells, widths, strict=False))
+    typer.echo(line.rstrip())
+
+
+async def _print_csv(rows: AsyncIterable[M], columns: Columns[M]) -> int:
+    count = 0
+    typer.echo(_csv_line(columns), nl=False)
+    async for row in rows:
+        typer.echo(_csv_line(_text(read(row)) for read in columns.values()), nl=False)
+        count += 1
+    return count
+
+
+def _csv_line(cells: Iterable[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line).writerow(harmless(cells))
+    return line.getvalue()
+
+
+async def _print_json(rows: AsyncIterable[M], *, is_array: bool) -> int:
+    count = 0
+    async for row in rows:
+        text = orjson.dumps(row.to_dict()).decode()
+        if is_array:
+            typer.echo(f"{',' if count else '['}\n{text}", nl=False)
+        else:
+            typer.echo(text)
+        count += 1
+    if is_array:
+        typer.echo("\n]" if count else "[]")
+    return count
+
+
+def _text(value: object) -> str:
+    """Return a cell."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
