@@ -14,13 +14,15 @@ def main() -> None:
         return
     try:
         from thingspace_async._cli import app
-    except KeyboardInterrupt:  # From here on, the command handles it and logs out.
+
+        app(prog_name="thingspace")
+    except KeyboardInterrupt:  # While libraries load. Later, the command handles it and logs out.
         sys.exit(130)
     except ModuleNotFoundError as missing:
-        if missing.name not in ("typer", "rich"):
+        package = (missing.name or "").partition(".")[0]
+        if package not in ("typer", "rich"):
             raise
-        sys.exit(f"thingspace: the command line needs {missing.name}: pip install 'thingspace_async[cli]'")
-    app(prog_name="thingspace")
+        sys.exit(f"thingspace: the command line needs {package}: pip install 'thingspace_async[cli]'")
 
 
 if __name__ == "__main__":

@@ -99,3 +99,15 @@ async def test_a_device_that_does_not_exist_names_the_kinds_that_were_tried(clou
     )
     status, _, complaints = await run("devices", "get", "car 7", **cloud.exports())
     assert (status, complaints.startswith("thingspace: car 7 is not an identifier")) == (1, True)
+
+
+async def test_a_string_of_the_platform_cannot_move_the_cursor_or_split_a_row(cloud: Simulator) -> None:
+    device = cloud.devices.find_to_change("imei", cloud.devices[0].imei or "")
+    assert device is not None
+    device.group_name = "\x1b]0;owned\x07\n4"
+    words = ("devices", "list", "--columns", "imei,groups")
+    _, printed, _ = await run(*words, **cloud.exports())
+    assert len(printed.splitlines()) == 41
+    assert not {"\x1b", "\x07"} & set(printed)
+    _, printed, _ = await run("devices", "get", str(device.imei), **cloud.exports())
+    assert "?]0;owned??4" in printed

@@ -13,13 +13,15 @@ from thingspace_async import __version__
 from thingspace_async._cli import COMMANDS
 
 
-def loaded_by(*words: str) -> tuple[str, set[str]]:
+def loaded_by(*words: str, **variables: str) -> tuple[str, set[str]]:
     """Run a command in a fresh process; return what it prints, and the modules that it has loaded."""
     code = (
         "import atexit, sys; from thingspace_async.__main__ import main; sys.argv[1:] = " + repr(list(words)) + "; "
         "atexit.register(lambda: print(*sys.modules, file=sys.stderr)); main()"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=os.environ)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env={**os.environ, **variables}
+    )
     return done.stdout, set(done.stderr.split())
 
 
@@ -47,3 +49,20 @@ def test_the_list_says_about_a_command_what_its_own_help_says_first(
 
 def test_the_version_is_an_option_among_others(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_inside(capsys, "--version", "devices") == (0, f"{__version__}\n", "")
+
+
+def test_completing_a_command_loads_none_of_them() -> None:
+    variables = {"_THINGSPACE_COMPLETE": "complete_bash", "COMP_WORDS": "thingspace p", "COMP_CWORD": "1"}
+    printed, modules = loaded_by(**variables)
+    assert printed.split() == ["plans"]
+    assert modules.isdisjoint({"aiohttp", "thingspace_async._cli.plans"})
+
+
+@pytest.mark.parametrize("name", ["rich.console", "typer"])
+def test_a_missing_library_is_named_with_what_to_install(name: str) -> None:
+    package = name.partition(".")[0]
+    code = f"import sys; sys.modules[{name!r}] = None; sys.argv[1:] = ['demo']; "
+    code += "from thingspace_async.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"thingspace: the command line needs {package}: pip install 'thingspace_async[cli]'\n"

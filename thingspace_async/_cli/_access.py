@@ -51,4 +51,5 @@ class Access:
 
     def session(self, **options: Any) -> Session:
         """Return a session that is not open yet. Raises ConfigurationError if credentials are missing."""
-        return Session(Credentials.from_environment(), environment=self.place, **options)
+        place = self.place
+        return Session(Credentials.from_environment(), environment=place, **options)

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Protocol, TypeAlias, TypeVar
 import attrs
 import orjson
 import typer
+from rich.cells import cell_len
 
 from thingspace_async._cli._cells import harmless
 from thingspace_async.errors import ConfigurationError
@@ -86,7 +87,7 @@ class Output:
         elif form is Format.TABLE:
             width = max(map(len, chosen))
             for name, read in chosen.items():
-                if text := _text(read(row)):
+                if text := _printable(_text(read(row))):
                     typer.echo(f"{name.ljust(width)}{_GAP}{text}")
         else:
             typer.echo(orjson.dumps(row.to_dict()).decode())
@@ -113,7 +114,7 @@ async def _print_table(rows: AsyncIterable[M], columns: Columns[M], *, is_chosen
     count = 0
     async for row in rows:
         count += 1
-        cells = [_text(read(row)) for read in columns.values()]
+        cells = [_printable(_text(read(row))) for read in columns.values()]
         if widths is not None:
             _print_line(cells, widths)
             continue
@@ -127,7 +128,7 @@ async def _print_table(rows: AsyncIterable[M], columns: Columns[M], *, is_chosen
 
 def _print_first(names: list[str], rows: list[list[str]], *, is_chosen: bool) -> list[int]:
     """Print the names of the columns and the first rows, and return the widths."""
-    widths = [max(map(len, cells)) for cells in zip(names, *rows, strict=True)]
+    widths = [max(map(cell_len, cells)) for cells in zip(names, *rows, strict=True)]
     if sys.stdout.isatty() and not is_chosen:
         widths = list(islice(widths, _count_that_fit(widths, shutil.get_terminal_size().columns)))
     for cells in (names, *rows):
@@ -146,7 +147,7 @@ def _count_that_fit(widths: Iterable[int], most: int) -> int:
 
 
 def _print_line(cells: Iterable[str], widths: Iterable[int]) -> None:
-    line = _GAP.join(cell.ljust(width) for cell, width in zip(cells, widths, strict=False))
+    line = _GAP.join(cell + " " * (width - cell_len(cell)) for cell, width in zip(cells, widths, strict=False))
     typer.echo(line.rstrip())
 
 
@@ -177,6 +178,11 @@ async def _print_json(rows: AsyncIterable[M], *, is_array: bool) -> int:
     if is_array:
         typer.echo("\n]" if count else "[]")
     return count
+
+
+def _printable(cell: str) -> str:
+    """Replace control characters: the platform's strings must not move the cursor or split a row."""
+    return "".join(one if one.isprintable() else "?" for one in cell)
 
 
 def _text(value: object) -> str:

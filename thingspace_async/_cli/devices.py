@@ -129,7 +129,8 @@ def _search(given: str) -> DeviceIdSearch:
     kind = name.rstrip("^$").strip().casefold()
     if not separator or not part or kind not in _KINDS:
         raise ConfigurationError(
-            f"--filter {given} is not a filter: use imei=PART, imei^=START or imei$=END, with one of {', '.join(_KINDS)}"
+            f"--filter {given} is not a filter: use imei=PART, imei^=START or imei$=END, or another kind: "
+            f"{', '.join(_KINDS)}"
         )
     return DeviceIdSearch(kind=kind, **{how: part})
 
