@@ -12,6 +12,7 @@ import os
 import pytest
 
 from tests.simulator.listener import Listener
+from tests.simulator.sdk_rooms import HYPER_PRECISE, TRIGGERS_AND_INTELLIGENCE
 from thingspace_async.simulator import Assumptions, Simulator
 
 pytestmark = pytest.mark.slow
@@ -764,6 +765,16 @@ async def test_an_sdk_calls_billing_licenses_private_networks_and_quality_of_ser
     await _run("THINGSPACE_SDK_PYTHON", SDKSIO + SDKSIO_OTHER_ROOMS, Assumptions(), listener)
     events = [one["deviceResponse"]["qoS"][0] for one in listener.messages if "qoS" in one.get("deviceResponse", {})]
     assert [one["qosEvent"] for one in events] == ["QoSChangeStarted", "QoSChangeTerminated"]
+
+
+async def test_an_sdk_manages_hyper_precise_location(listener: Listener) -> None:
+    await _run("THINGSPACE_SDK_PYTHON", SDKSIO + HYPER_PRECISE, Assumptions(), listener)
+    assert [bool(one["usage"]) for one in listener.messages] == [True]
+
+
+async def test_an_sdk_sets_triggers_and_asks_about_the_network(listener: Listener) -> None:
+    await _run("THINGSPACE_SDK_PYTHON", SDKSIO + TRIGGERS_AND_INTELLIGENCE, Assumptions(), listener)
+    assert len(listener.messages) >= 3
 
 
 async def _run(variable: str, scenario: str, assumptions: Assumptions, listener: Listener) -> None:
