@@ -82,11 +82,11 @@ def _open_sockets() -> set[socket.socket]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _state_of_its_own() -> Iterator[None]:
-    """Give the tests and their processes a state directory of their own."""
+    """Give the tests and their processes directories of their own for state and settings."""
     with tempfile.TemporaryDirectory(prefix="thingspace-state-") as folder, pytest.MonkeyPatch.context() as patch:
         patch.delenv("THINGSPACE_GUARD_FILE", raising=False)
-        # Linux uses the first, macOS a directory in the second.
-        for name in ("XDG_STATE_HOME", "HOME"):
+        # Linux uses the first two, macOS a directory in the last one.
+        for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "HOME"):
             patch.setenv(name, folder)
         yield
 
