@@ -13,7 +13,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 def test_the_lowest_versions_are_tested() -> None:
     extras = PROJECT["optional-dependencies"]
-    wanted = [*PROJECT["dependencies"], *extras["cli"], *extras["map"], *extras["postgres"], *extras["redis"]]
+    wanted = [*PROJECT["dependencies"], *extras["cli"], *extras["map"], *extras["metrics"]]
+    wanted += [*extras["opentelemetry"], *extras["postgres"], *extras["redis"]]
     wanted += [line for line in extras["test"] if not line.startswith("thingspace_async")]
     pinned = {re.sub(r"\[.*?\]|;.*", "", line).replace(">=", "==") for line in wanted}
     lines = [line.partition(" #") for line in (ROOT / "tests" / "lowest.txt").read_text().splitlines()]
