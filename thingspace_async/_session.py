@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import ssl as ssl_module
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import cached_property
 from types import NoneType, TracebackType
 from typing import TYPE_CHECKING, Final, NoReturn, Self, get_args
@@ -18,6 +17,7 @@ from thingspace_async._core import codec
 from thingspace_async._core.caller import Caller
 from thingspace_async._core.engine import Engine
 from thingspace_async._core.environment import Credentials, CredentialsProvider, Environment
+from thingspace_async._core.hooks import Hooks
 from thingspace_async._core.login import Login
 from thingspace_async._core.operation import Method, Operation, Query, Server
 from thingspace_async._core.retry import RetryPolicy
@@ -92,7 +92,8 @@ class Session:
     `connections` limits the requests in progress, and `requests_per_minute` limits how many start: further calls wait.
     `max_body` limits answers, in bytes. `client_session` or `connector` is used, but never closed. `trust_env` takes
     proxies and netrc from the environment. `before_exchange` and `on_exchange` are called before and after each request
-    on the wire, including retries and logins.
+    on the wire, including retries and logins. `around_call` receives the name of each call, and returns a context
+    manager that is open during the call, with its retries. Logins are calls of their own.
     """
 
     def __init__(
@@ -116,6 +117,7 @@ class Session:
         trust_env: bool = False,
         before_exchange: Callable[[Exchange], None] | None = None,
         on_exchange: Callable[[Exchange], None] | None = None,
+        around_call: Callable[[str], AbstractContextManager[object]] | None = None,
     ) -> None:
         credentials = Credentials.from_environment() if credentials is None else credentials
         environment = Environment.from_environment() if environment is None else environment
@@ -128,9 +130,8 @@ class Session:
             raise ConfigurationError(f"environment must be an Environment, not {type(environment).__name__}")
         if client_session is not None and connector is not None:
             raise ConfigurationError("give either client_session or connector: a client session has its own connector")
-        for name, hook in (("before_exchange", before_exchange), ("on_exchange", on_exchange)):
-            if hook is not None and (not callable(hook) or inspect.iscoroutinefunction(hook)):
-                raise ConfigurationError(f"{name} must be a plain function, because it is not awaited")
+        hooks = Hooks()
+        hooks.add(before_exchange, on_exchange, around_call)
         if not isinstance(ssl, bool | ssl_module.SSLContext):
             raise ConfigurationError(f"ssl must be an SSLContext or True, not {type(ssl).__name__}")
         if ssl is False and not environment.is_loopback:
@@ -151,10 +152,10 @@ class Session:
         limits = Limits(_positive("timeout", timeout), _positive("connect_timeout", connect_timeout))
         policy = RetryPolicy(retries=_whole("retries", retries, least=0))
         secrets = Secrets()
-        sender = Sender(transport, secrets, before_exchange=before_exchange, on_exchange=on_exchange)
+        sender = Sender(transport, secrets, hooks)
         stores: TokenStore = LocalStore() if store is None else store
         login = Login(
-            sender.send,
+            sender.perform,
             secrets,
             environment,
             credentials,
@@ -265,6 +266,16 @@ class Session:
         await self._engine.login.revoke_oauth_token()
 
     # Calls
+
+    def add_hooks(
+        self,
+        *,
+        before_exchange: Callable[[Exchange], None] | None = None,
+        on_exchange: Callable[[Exchange], None] | None = None,
+        around_call: Callable[[str], AbstractContextManager[object]] | None = None,
+    ) -> None:
+        """Call more hooks from now on, also for the clones of `with_options`; see `Session`."""
+        self._engine.hooks.add(before_exchange, on_exchange, around_call)
 
     def with_options(
         self, *, timeout: float | None = None, deadline: float | None = None, retries: int | None = None

@@ -52,6 +52,7 @@ PAGES: Final = {
     "thingspace_async.callbacks.web": (),
     "thingspace_async.redis": ("README.md",),
     "thingspace_async.postgres": ("README.md",),
+    "thingspace_async.opentelemetry": ("README.md",),
     "thingspace_async.testing": (),
     "thingspace_async.simulator": ("README.md",),
     "thingspace_async.simulator.assumptions": ("PROTOCOL.md",),

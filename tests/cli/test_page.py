@@ -33,7 +33,7 @@ def words_of(command: str) -> list[str]:
 
 @pytest.mark.parametrize("command", [one for one in COMMANDS if words_of(one)[0] in LASTING])
 async def test_a_command_of_the_page_runs_until_it_is_interrupted(tmp_path: Path, command: str) -> None:
-    words = [word.replace("9001", "0") for word in words_of(command)]
+    words = [word.replace("9001", "0").replace("9464", "0") for word in words_of(command)]
     if words[0] == "receiver":
         words += ["--inbox", str(tmp_path / "messages.db")]
     process = await start(*words, **SECRETS)

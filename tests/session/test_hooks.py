@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -83,3 +84,72 @@ async def test_opentelemetry_sees_each_request_and_no_secret(platform: Platform,
     assert len(found) == 4
     assert "/api/m2m/v1/accounts/" in str([dict(span.attributes or {}) for span in found])
     assert "hush" not in "".join(span.to_json() for span in found)
+
+
+async def test_a_hook_surrounds_each_call_with_its_retries_and_sees_its_error(platform: Platform) -> None:
+    seen: list[str] = []
+
+    @contextmanager
+    def around(name: str) -> Iterator[None]:
+        seen.append(f"{name} begins")
+        try:
+            yield
+        except BaseException as error:
+            seen.append(f"{name} fails: {type(error).__name__}")
+            raise
+        seen.append(f"{name} ends")
+
+    async with platform.session(retries=1, around_call=around) as session:
+        seen.clear()
+        platform.on(ACCOUNT, answer(503))
+        await session.accounts.get(NAME)
+        platform.always(ACCOUNT, hang_up)
+        with raises(AnswerLost):
+            await session.with_options(retries=0).accounts.get(NAME)
+    assert seen == [
+        "accounts.get begins",
+        "accounts.get ends",
+        "accounts.get begins",
+        "accounts.get fails: AnswerLost",
+        "session.log_out begins",
+        "session.log_out ends",
+    ]
+
+
+class Failing:
+    """A context manager of a hook that fails when it is entered or left."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def __enter__(self) -> None:
+        if self.where == "enter":
+            raise ZeroDivisionError
+
+    def __exit__(self, *_: object) -> bool:
+        if self.where == "exit":
+            raise ZeroDivisionError
+        return True  # It tries to suppress the call's error.
+
+
+@pytest.mark.parametrize("where", ["enter", "exit", "nowhere"])
+async def test_a_hook_around_a_call_never_affects_it(
+    platform: Platform, caplog: pytest.LogCaptureFixture, where: str
+) -> None:
+    async with platform.session(retries=0) as session:
+        session.add_hooks(around_call=lambda _: Failing(where))
+        await session.accounts.get(NAME)
+        platform.always(ACCOUNT, hang_up)
+        with raises(AnswerLost):
+            await session.accounts.get(NAME)
+    assert ("around_call failed for accounts.get" in caplog.text) == (where != "nowhere")
+
+
+async def test_hooks_that_are_added_join_the_earlier_ones(platform: Platform) -> None:
+    first: list[Exchange] = []
+    second: list[Exchange] = []
+    async with platform.session(on_exchange=first.append) as session:
+        first.clear()
+        session.add_hooks(on_exchange=second.append)
+        await session.with_options(timeout=4).accounts.get(NAME)
+        assert [one.operation for one in first] == [one.operation for one in second] == ["accounts.get"]

@@ -43,7 +43,7 @@ LAYERS = (
     ("_core.joining",),
     ("_core.runs",),
     ("_core.store",),
-    ("_core.transport", "_core.retry", "_core.exchange"),
+    ("_core.transport", "_core.retry", "_core.exchange", "_core.hooks"),
     ("_core.reading", "_core.sending", "_core.tokens"),
     ("session_management",),
     ("_core.login",),
@@ -53,6 +53,7 @@ LAYERS = (
     tuple(name for name in ROOMS if name != "session_management"),
     ("redis", "postgres"),
     ("_session",),
+    ("opentelemetry",),
     ("simulator", "testing"),
     ("_cli", "pytest_plugin", "__main__", "_site"),
 )
@@ -105,7 +106,7 @@ def test_a_file_imports_only_from_its_own_layer_or_one_below(path: Path) -> None
         assert not (own in ROOMS and part in ROOMS), f"the room {own} imports the room {part}"
 
 
-def test_only_the_transport_and_the_receivers_server_import_aiohttp_on_the_clients_side() -> None:
+def test_only_the_transport_and_the_receivers_servers_import_aiohttp_on_the_clients_side() -> None:
     importing = {
         path.relative_to(PACKAGE).as_posix()
         for path in FILES
@@ -116,6 +117,7 @@ def test_only_the_transport_and_the_receivers_server_import_aiohttp_on_the_clien
         "_core/transport.py",
         "_session.py",
         "callbacks/web.py",
+        "_cli/_metrics.py",
     }  # The session only for the types of its options.
 
 
@@ -141,7 +143,7 @@ def test_making_a_session_loads_no_room() -> None:
     credentials = "client_id='a', client_secret='b', username='c', password='d'"
     loaded = _modules_after(f"from thingspace_async import Credentials, Session\nSession(Credentials({credentials}))")
     assert not {f"thingspace_async.{name}" for name in ROOMS} & loaded
-    assert not {"aiohttp.web", "typer", "rich", "thingspace_async.simulator"} & loaded
+    assert not {"aiohttp.web", "opentelemetry", "typer", "rich", "thingspace_async.simulator"} & loaded
 
 
 def test_one_version_of_software_management_loads_no_other() -> None:

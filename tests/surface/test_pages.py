@@ -28,7 +28,10 @@ ROOMS = [name for name in PRODUCTS if name != "callbacks"]
 VERSIONS = ["software/v1", "software/v2"]
 """Versions of a room with pages of their own, as paths."""
 
-PROGRAMS = [README, *(PACKAGE / name / "README.md" for name in ("session_management", "devices/fleet", "redis"))]
+PROGRAMS = [
+    README,
+    *(PACKAGE / name / "README.md" for name in ("session_management", "devices/fleet", "redis", "opentelemetry")),
+]
 """Pages that hold whole programs."""
 
 REDIRECT = """

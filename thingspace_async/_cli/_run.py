@@ -49,14 +49,17 @@ def checked_account(account: str | None) -> str | None:
 
 
 @contextmanager
-def listening(host: str, port: int) -> Iterator[None]:
-    """Listen on a user's address in the block. Raises ConfigurationError that names the option to change."""
+def listening(host: str, port: int, prefix: str = "") -> Iterator[None]:
+    """Listen on a user's address in the block. Raises ConfigurationError that names the option to change.
+
+    The options are `--host` and `--port`, or begin with a prefix, as in `--metrics-port`.
+    """
     if not host:
-        raise ConfigurationError("--host is empty: use an address of this machine, for example 127.0.0.1")
+        raise ConfigurationError(f"--{prefix}host is empty: use an address of this machine, for example 127.0.0.1")
     try:
         yield
     except OSError as error:
-        other = "--port" if error.errno in _PORT_IS_NOT_OURS else "--host"
+        other = f"--{prefix}port" if error.errno in _PORT_IS_NOT_OURS else f"--{prefix}host"
         raise ConfigurationError(f"cannot listen on {host}:{port} ({error.strerror}); choose another {other}") from None
 
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import ssl
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -58,6 +58,15 @@ def receiver(
             help="A network to accept messages from, or `published` for the platform's networks; repeat it for more."
         ),
     ] = None,
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="Serve /metrics for Prometheus, /healthz and /readyz on another port.")
+    ] = False,
+    metrics_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="With --metrics: its port. 0 picks a free port.")
+    ] = 9464,
+    metrics_host: Annotated[
+        str, typer.Option(help="With --metrics: its address. Anyone who can reach it can read the metrics.")
+    ] = "127.0.0.1",
 ) -> None:
     """Store the platform's messages in an inbox until interrupted."""
 
@@ -69,6 +78,10 @@ def receiver(
             taking = Receiver(await stack.enter_async_context(opened(inbox)), allowed_addresses=_networks(allow))
             if username is not None:
                 _expect(taking, service or list(CallbackService), username)
+            if metrics:
+                with listening(metrics_host, metrics_port, "metrics-"):
+                    place = await stack.enter_async_context(_measured(taking, metrics_host, metrics_port))
+                typer.echo(f"Serving {place}/metrics, /healthz and /readyz.")
             with listening(host, port):
                 url = await stack.enter_async_context(serve(taking, host=host, port=port, certificate=context))
             typer.echo(f"Receiving messages at\n\n{taking.url_of(url, 'SERVICE')}\n")
@@ -76,6 +89,15 @@ def receiver(
             await asyncio.Event().wait()
 
     run(receive)
+
+
+def _measured(taking: Receiver, host: str, port: int) -> AbstractAsyncContextManager[str]:
+    """Serve the metrics of a receiver in a block. Raises ConfigurationError if their library is missing."""
+    try:
+        from thingspace_async._cli._metrics import serve_metrics
+    except ModuleNotFoundError as missing:
+        raise ConfigurationError(f"--metrics needs {missing.name}: pip install 'thingspace_async[metrics]'") from None
+    return serve_metrics(taking, host=host, port=port)
 
 
 def _expect(taking: Receiver, services: Sequence[str], username: str) -> None:

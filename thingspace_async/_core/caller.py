@@ -42,28 +42,48 @@ class Caller:
         self.policy = policy
         self.deadline = deadline
 
-    async def call(
+    def call(
         self,
         operation: Operation[Q, R],
         body: Q | None = None,
         path: Mapping[str, str] | None = None,
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> R:
+    ) -> Coroutine[Any, Any, R]:
         """Send an operation with both tokens and return its typed answer."""
+        return self.engine.hooks.watched(operation.name, self._call(operation, body, path, query, headers))
+
+    async def _call(
+        self,
+        operation: Operation[Q, R],
+        body: Q | None,
+        path: Mapping[str, str] | None,
+        query: Query | None,
+        headers: Mapping[str, str] | None,
+    ) -> R:
         answer, tries = await self._perform(operation, body, path, query, headers)
         value = read_answer(operation, answer, tries)
         return value._answering(body) if isinstance(value, codec.Model) else value  # noqa: SLF001 - a hook of models
 
-    async def reply(
+    def reply(
         self,
         operation: Operation[Q, R],
         body: Q | None = None,
         path: Mapping[str, str] | None = None,
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Reply[R]:
+    ) -> Coroutine[Any, Any, Reply[R]]:
         """Send an operation with both tokens and return its typed answer with status and headers."""
+        return self.engine.hooks.watched(operation.name, self._reply(operation, body, path, query, headers))
+
+    async def _reply(
+        self,
+        operation: Operation[Q, R],
+        body: Q | None,
+        path: Mapping[str, str] | None,
+        query: Query | None,
+        headers: Mapping[str, str] | None,
+    ) -> Reply[R]:
         answer, tries = await self._perform(operation, body, path, query, headers)
         return Reply(answer.status, answer.headers, read_answer(operation, answer, tries))
 
@@ -83,7 +103,7 @@ class Caller:
             headers = {"Content-Type": content_type, **(headers or {})}
         else:
             data = None if body is None else codec.dump(body)
-        return self.send(operation, data, path=path, query=query, headers=headers)
+        return self._send(operation, data, path=path, query=query, headers=headers)
 
     def send(
         self,
@@ -96,6 +116,19 @@ class Caller:
         before_try: Callable[[], Awaitable[None]] | None = None,
     ) -> Coroutine[Any, Any, tuple[Answer, int]]:
         """Send the bytes of an operation with both tokens and return the raw answer and the number of tries."""
+        work = self._send(operation, data, path=path, query=query, headers=headers, before_try=before_try)
+        return self.engine.hooks.watched(operation.name, work)
+
+    def _send(
+        self,
+        operation: Operation[Any, Any],
+        data: bytes | Streamed | None,
+        *,
+        path: Mapping[str, str] | None = None,
+        query: Query | None = None,
+        headers: Mapping[str, str] | None = None,
+        before_try: Callable[[], Awaitable[None]] | None = None,
+    ) -> Coroutine[Any, Any, tuple[Answer, int]]:
         engine = self.engine
         engine.check_usable()
         request = prepare(engine.environment, operation, data, self.limits, path=path, query=query, headers=headers)

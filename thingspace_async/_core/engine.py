@@ -58,6 +58,7 @@ class Engine:
     ) -> None:
         self.environment = environment
         self.secrets = secrets
+        self.hooks = sender.hooks
         self.login = login
         self._transport = transport
         self._sender = sender

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 import attrs
 
 from thingspace_async._core.environment import Environment
+from thingspace_async._core.hooks import Hooks
 from thingspace_async._core.operation import SESSION_HEADER, Operation, Query, check_headers, encode_query, fill_path
 from thingspace_async._core.refusals import TokenKind, api_error, rejected_token, request_id
 from thingspace_async._core.retry import RetryPolicy, delay_before_retry, reason_to_stop
@@ -103,16 +104,24 @@ class Sender:
         self,
         transport: Transport,
         secrets: Secrets,
-        *,
-        before_exchange: Callable[[Exchange], None] | None,
-        on_exchange: Callable[[Exchange], None] | None,
+        hooks: Hooks,
     ) -> None:
         self._transport = transport
         self._secrets = secrets
-        self._before = before_exchange
-        self._after = on_exchange
+        self.hooks = hooks
         self.pace: AsyncLimiter | None = None
         """Grants one slot to each try of a call. None means no limit."""
+
+    def perform(
+        self,
+        request: HttpRequest,
+        authorization: Authorization,
+        policy: RetryPolicy,
+        *,
+        final: Callable[[ApiError], bool] | None = None,
+    ) -> Coroutine[Any, Any, tuple[Answer, int]]:
+        """Do the same as `send`, as a call of its own for the hooks."""
+        return self.hooks.watched(request.operation, self.send(request, authorization, policy, final=final))
 
     async def send(
         self,
@@ -207,7 +216,7 @@ class Sender:
 
     def _exchange(self, request: HttpRequest, headers: HiddenHeaders, tries: int) -> Coroutine[Any, Any, Answer]:
         # Not a coroutine itself: calls without hooks save its time.
-        watched = self._before is not None or self._after is not None or request.secret_headers
+        watched = self.hooks.before or self.hooks.after or request.secret_headers
         if watched or _log.isEnabledFor(logging.DEBUG):
             return self._watched_exchange(request, headers, tries)
         return self._transport.exchange(request, headers)
@@ -223,7 +232,7 @@ class Sender:
             started=datetime.now(UTC),
             tries=tries,
         )
-        _call("before_exchange", self._before, exchange)
+        self.hooks.report_start(exchange)
         started = time.perf_counter()
         try:
             answer = await self._transport.exchange(request, headers)
@@ -249,16 +258,7 @@ class Sender:
         _log.debug(
             "%s: status %s in %.3f s, try %d", exchange.operation, exchange.status, exchange.seconds, exchange.tries
         )
-        _call("on_exchange", self._after, exchange)
-
-
-def _call(name: str, hook: Callable[[Exchange], None] | None, exchange: Exchange) -> None:
-    if hook is None:
-        return
-    try:
-        hook(exchange)
-    except Exception:  # noqa: BLE001 - an error of the user's hook must not end the call
-        _log.exception("%s failed for %s; the call continues", name, exchange.operation)
+        self.hooks.report_end(exchange)
 
 
 def _log_failure(request: HttpRequest, tries: int, failure: ThingSpaceError, next_step: str) -> None:

@@ -123,6 +123,12 @@ class Outcomes:
 
     def __init__(self, inbox: Inbox) -> None:
         self.inbox: Final = inbox
+        self._waiting = 0
+
+    @property
+    def waiting(self) -> int:
+        """Number of requests whose messages are being awaited at present, by this object."""
+        return self._waiting
 
     def of(
         self,
@@ -275,12 +281,16 @@ class Outcomes:
     async def _followed(self, request_id: str, until: Callable[[], float | None]) -> AsyncGenerator[Received]:
         """Iterate over the messages of a request, until one has not arrived at the time that `until` returned."""
         count = 0
-        async with aclosing(self.inbox.follow(request_id)) as messages:
-            while (received := await _next(messages, until())) is not None:
-                yield received
-                count += 1
-                if count % _AT_ONCE == 0:
-                    await asyncio.sleep(0)
+        self._waiting += 1
+        try:
+            async with aclosing(self.inbox.follow(request_id)) as messages:
+                while (received := await _next(messages, until())) is not None:
+                    yield received
+                    count += 1
+                    if count % _AT_ONCE == 0:
+                        await asyncio.sleep(0)
+        finally:
+            self._waiting -= 1
 
 
 def _check(accepted: Accepted) -> None:

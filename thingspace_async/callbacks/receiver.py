@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import quote
 
 import attrs
@@ -26,7 +26,7 @@ from thingspace_async.callbacks.incoming import parsed
 from thingspace_async.callbacks.messages.base import read_object
 from thingspace_async.errors import ConfigurationError, InboxUnavailable, MessageUnreadable
 
-__all__ = ["PUBLISHED_ADDRESSES", "Receiver", "Reply", "service_of"]
+__all__ = ["PUBLISHED_ADDRESSES", "Answered", "Receiver", "Reply", "service_of"]
 
 PUBLISHED_ADDRESSES: Final = (
     "3.87.163.45",
@@ -62,6 +62,27 @@ class Reply:
         closing = {"connection": "close"} if self.left_unread else {}
         return closing | _HEADERS.get(self.status, {})
 
+
+@attrs.frozen(kw_only=True, eq=False)  # Never compared.
+class Answered:
+    """An answered message, as hooks of a receiver get it."""
+
+    service: str | None
+    """The callback service. None if no listener is known for it: anyone can send any name."""
+    status: int
+    """Status of the answer."""
+    seconds: float
+    """Time to read and store the message."""
+
+    @property
+    def result(self) -> Literal["stored", "unmatched", "refused"]:
+        """Result of the message. It is unmatched if no listener is known for its service."""
+        if 200 <= self.status < 300:
+            return "stored"
+        return "unmatched" if self.status == 404 else "refused"
+
+
+_log: Final = logging.getLogger("thingspace_async")
 
 _HEADERS: Final[dict[int, dict[str, str]]] = {405: {"allow": "POST"}, 503: {"retry-after": "60"}}
 
@@ -120,6 +141,11 @@ class Receiver:
         self._refreshing = asyncio.Lock()
         self._next_refresh = 0.0
         self._log = ThrottledLog()
+        self._hooks: list[Callable[[Answered], None]] = []
+
+    def add_hook(self, on_answer: Callable[[Answered], None]) -> None:
+        """Call a plain function after each answer, for metrics. Its errors are logged and change nothing."""
+        self._hooks.append(on_answer)
 
     def expect(self, service: str, *, username: str, password: Secret | str) -> None:
         """Accept messages of a service with a username and a password.
@@ -248,6 +274,22 @@ class Receiver:
         self._expected.setdefault(service, []).append(check)
 
     async def _answer(
+        self, read: Callable[[], Awaitable[bytes]], method: str, headers: Mapping[str, str], sender: _Sender
+    ) -> Reply:
+        if not self._hooks:
+            return await self._take(read, method, headers, sender)
+        started = time.perf_counter()
+        reply = await self._take(read, method, headers, sender)
+        known = sender.service if self._checks(sender.service) else None
+        answered = Answered(service=known, status=reply.status, seconds=time.perf_counter() - started)
+        for hook in self._hooks:
+            try:
+                hook(answered)
+            except Exception:  # noqa: BLE001 - a stored message must be answered with 200
+                _log.exception("on_answer failed; the message was answered %d", reply.status)
+        return reply
+
+    async def _take(
         self, read: Callable[[], Awaitable[bytes]], method: str, headers: Mapping[str, str], sender: _Sender
     ) -> Reply:
         try:
