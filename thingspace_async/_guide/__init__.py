@@ -1,0 +1,1 @@
+"""How-to pages, one for each job. `README.md` lists them."""
