@@ -78,7 +78,7 @@ PAGES: Final = {
 _PACKAGE: Final = Path(__file__).parent
 
 _GUIDE: Final = "thingspace_async._guide"
-"""The package whose pages have no modules."""
+"""The folder of how-to pages. It has no modules."""
 
 _STYLE: Final = "<style>main table { display: block; overflow-x: auto; }</style>"
 """Lets a table scroll that is wider than the screen, instead of the whole page."""
@@ -118,7 +118,7 @@ def prepare(package: ModuleType) -> None:
 def _module(name: str) -> ModuleType:
     """Import a module. The how-to pages have none, so make an empty one."""
     parent, _, last = name.rpartition(".")
-    if parent == _GUIDE:
+    if name.startswith(_GUIDE):
         module = sys.modules[name] = ModuleType(name)
         setattr(sys.modules[parent], last, module)
     return importlib.import_module(name)

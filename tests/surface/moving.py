@@ -21,8 +21,8 @@ HEADING: Final = "## All methods\n"
 """The script writes everything after this heading."""
 
 NOTE: Final = """
-`client` is Verizon's client, and `session` is an open `Session`. Methods with a star are only in APIMatic's newer SDK, \
-`vz-apimatic-v-4-sdk`. This table is generated: `python -m tests.surface.moving` writes it.
+`client` is Verizon's client, and `session` is an open `Session`. Methods with a star are only in APIMatic's newer SDK \
+(`vz-apimatic-v-4-sdk`). This table is generated: `python -m tests.surface.moving` writes it.
 """
 
 SPECIAL: Final = {

@@ -1,1 +1,0 @@
-"""How-to pages, one for each job. `README.md` lists them."""
