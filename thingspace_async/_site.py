@@ -23,6 +23,19 @@ __all__ = ["PAGES", "prepare"]
 
 PAGES: Final = {
     "thingspace_async": ("../README.md", "ENDPOINTS.md"),
+    "thingspace_async._guide": ("README.md",),
+    "thingspace_async._guide.first_call": ("first_call.md",),
+    "thingspace_async._guide.list_and_filter": ("list_and_filter.md",),
+    "thingspace_async._guide.usage_of_a_month": ("usage_of_a_month.md",),
+    "thingspace_async._guide.suspend_a_fleet": ("suspend_a_fleet.md",),
+    "thingspace_async._guide.fastapi": ("fastapi.md",),
+    "thingspace_async._guide.many_workers": ("many_workers.md",),
+    "thingspace_async._guide.test_your_app": ("test_your_app.md",),
+    "thingspace_async._guide.locate_devices": ("locate_devices.md",),
+    "thingspace_async._guide.upgrade_firmware": ("upgrade_firmware.md",),
+    "thingspace_async._guide.production": ("production.md",),
+    "thingspace_async._guide.moving": ("moving.md",),
+    "thingspace_async._guide.errors": ("errors.md",),
     "thingspace_async.session_management": ("README.md",),
     "thingspace_async.devices": ("README.md", "fleet/README.md"),
     "thingspace_async.accounts": ("README.md",),
@@ -65,6 +78,9 @@ PAGES: Final = {
 
 _PACKAGE: Final = Path(__file__).parent
 
+_GUIDE: Final = "thingspace_async._guide"
+"""The folder of how-to pages. It has no modules."""
+
 _STYLE: Final = "<style>main table { display: block; overflow-x: auto; }</style>"
 """Lets a table scroll that is wider than the screen, instead of the whole page."""
 
@@ -81,9 +97,9 @@ def prepare(package: ModuleType) -> None:
         getattr(package, name)
     places = _places()
     for name, pages in PAGES.items():
-        module = importlib.import_module(name)
+        module = _module(name)
         parent, _, last = name.rpartition(".")
-        if last.startswith("_"):
+        if last.startswith("_") or parent == _GUIDE:
             module.__dict__["__all__"] = []  # Private, except for its page.
         if parent and last not in (listed := importlib.import_module(parent).__all__):
             listed.append(last)
@@ -98,6 +114,15 @@ def prepare(package: ModuleType) -> None:
                     _shorten_links(described)
         if found:
             module.__doc__ = "\n\n".join([*(_page(path, name, places) for path in found), _STYLE])
+
+
+def _module(name: str) -> ModuleType:
+    """Import a module. The how-to pages have none, so make an empty one."""
+    parent, _, last = name.rpartition(".")
+    if name.startswith(_GUIDE):
+        module = sys.modules[name] = ModuleType(name)
+        setattr(sys.modules[parent], last, module)
+    return importlib.import_module(name)
 
 
 def _is_ours(shown: type) -> bool:

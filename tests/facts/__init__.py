@@ -17,6 +17,7 @@ Each file has one entry per line, so that `grep` finds it:
 - `servers.json`, `auth.json`: base URLs by environment, and the kinds of tokens.
 - `differences.json`: where the two SDKs disagree, and what `only` one of them has. `v4` is vz-apimatic-v-4-sdk 0.0.1 of
   October 2026, which the other files follow. `sdksio` is sdksio-verizon-apis-sdk 2.0.0 of May 2026.
+- `sdk_names.json`: names of operations in sdksio-verizon-apis-sdk, where they differ.
 
 A member is a type, then `*` if it is required, `?` if it may be null, and its default: `"int*? = 0"`. Types are `str`,
 `int`, `float`, `bool`, `date`, `datetime`, `uuid`, `file`, `any`, `none`, `form`, `multipart`, `list[...]`,
@@ -43,7 +44,9 @@ __all__ = [
     "enums",
     "examples",
     "models",
+    "newer_only",
     "operations",
+    "sdk_methods",
     "servers",
 ]
 
@@ -104,6 +107,22 @@ def _operation(entry: Mapping[str, Any]) -> PublishedOperation:
         body=_member(entry["body"]) if "body" in entry else None,
         parts=_members(entry.get("parts", {})),
     )
+
+
+@cache
+def sdk_methods() -> dict[str, str]:
+    """Return the methods of Verizon's Python SDK, such as `sms.send_sms_to_device`, with the names of the operations.
+
+    An operation that only the newer SDK has is listed under its name there.
+    """
+    other: dict[str, str] = _read("sdk_names")
+    return {other.get(entry["name"], entry["name"]): entry["name"] for entry in _read("operations")}
+
+
+@cache
+def newer_only() -> frozenset[str]:
+    """Return the names of the operations that Verizon's own SDK lacks."""
+    return frozenset(name for name, difference in _read("differences").items() if difference.get("only") == "v4")
 
 
 @cache

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.facts import __main__ as command
-from tests.facts import _read, enums, examples, models, operations, servers
+from tests.facts import _read, enums, examples, models, operations, sdk_methods, servers
 
 PLAIN = {"str", "int", "float", "bool", "date", "datetime", "uuid", "file", "any", "none", "form", "multipart"}
 BUILT = {"list", "dict", "union", "enum"}
@@ -39,6 +39,13 @@ def test_all_published_operations_are_there_and_their_servers_are_known() -> Non
     assert len(published) == len(_read("operations")) == 316
     assert {operation.name for operation in operations()} == published | documented
     assert {operation.server for operation in operations()} <= set(servers())
+
+
+def test_each_method_of_the_sdk_is_a_published_operation() -> None:
+    published = {entry["name"] for entry in _read("operations")}
+    assert set(_read("sdk_names")) <= published
+    assert set(sdk_methods().values()) == published
+    assert len(sdk_methods()) == len(published)
 
 
 def test_samples_belong_to_operations() -> None:

@@ -115,6 +115,14 @@ def test_the_example_of_the_readme_passes_in_strict_mode(run: Run) -> None:
     run(example, mode="strict").assert_outcomes(passed=1)
 
 
+def test_the_application_of_the_how_to_page_passes_its_tests(run: Run, pytester: pytest.Pytester) -> None:
+    page = (ROOT / "thingspace_async" / "_guide" / "test_your_app.md").read_text()
+    (application,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tests,) = re.findall(r"```py\n(.*?)```", page, re.DOTALL)
+    pytester.makepyfile(app=application)
+    run(tests, "-o", "pythonpath=.", mode="strict", apart=True).assert_outcomes(passed=tests.count("async def test_"))
+
+
 @pytest.mark.parametrize("fixture", ["thingspace_simulator", "thingspace_session", "thingspace_outcomes"])
 def test_without_pytest_asyncio_tests_run_and_the_fixtures_say_what_to_install(run: Run, fixture: str) -> None:
     result = run(f"def test_plain(): pass\nasync def test_other({fixture}): pass")

@@ -14,7 +14,7 @@ from tests.surface.rooms import PACKAGE, all_operations
 from thingspace_async import Environment
 from thingspace_async._core.operation import Operation
 
-__all__ = ["PAGE", "missing", "page"]
+__all__ = ["NO_ENDPOINT", "PAGE", "calls", "missing", "page"]
 
 PAGE: Final = PACKAGE / "ENDPOINTS.md"
 

@@ -28,9 +28,12 @@ ROOMS = [name for name in PRODUCTS if name != "callbacks"]
 VERSIONS = ["software/v1", "software/v2"]
 """Versions of a room with pages of their own, as paths."""
 
+GUIDE = sorted((PACKAGE / "_guide").glob("*.md"))
+
 PROGRAMS = [
     README,
     *(PACKAGE / name / "README.md" for name in ("session_management", "devices/fleet", "redis", "opentelemetry")),
+    *GUIDE,
 ]
 """Pages that hold whole programs."""
 
@@ -120,6 +123,14 @@ def test_a_rooms_page_names_every_call(name: str) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_a_link_leads_somewhere(page: Path) -> None:
     assert broken_links(page) == []
+
+
+def test_all_code_of_a_how_to_page_is_a_program_that_runs() -> None:
+    """The application in FastAPI is tested with the receiver, and the one with tests with the pytest plugin."""
+    apart = {"fastapi.md", "test_your_app.md"}
+    pieces = {page.name for page in GUIDE for code in code_of(page, "python") if not _is_program(code)}
+    assert pieces == apart
+    assert {page.name for page in GUIDE if not code_of(page, "python")} == {"README.md"}
 
 
 def test_every_page_and_every_room_is_on_the_site() -> None:

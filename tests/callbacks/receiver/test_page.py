@@ -21,6 +21,7 @@ from thingspace_async.callbacks import Outcomes
 from thingspace_async.simulator import Assumptions, Simulator
 
 PAGE = (Path(callbacks.__file__).parent / "README.md").read_text()
+HOW_TO = (Path(callbacks.__file__).parents[1] / "_guide" / "fastapi.md").read_text()
 SOON = Assumptions(request_time=timedelta(seconds=0.2))
 
 
@@ -67,8 +68,9 @@ async def test_a_receiver_and_a_fleet_in_two_processes_only_need_to_share_an_inb
 
 
 @pytest.mark.processes
-async def test_a_request_to_fastapi_awaits_the_result(tmp_path: Path) -> None:
-    _, code, _ = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+@pytest.mark.parametrize("page", [PAGE, HOW_TO], ids=["callbacks", "how-to"])
+async def test_a_request_to_fastapi_awaits_the_result(tmp_path: Path, page: str) -> None:
+    (code,) = [one for one in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "FastAPI(" in one]
     (tmp_path / "app.py").write_text(code)
     url = f"http://127.0.0.1:{(port := free_port())}"
     async with Simulator(devices=12, assumptions=SOON) as cloud:
