@@ -95,6 +95,7 @@ from thingspace_async.devices.lifecycle.models import (
     SuspensionStatusRequest,
     UploadAndActivateRequest,
 )
+from thingspace_async.devices.usage.many import UsageOfDevice, UsageOptions, UsageProgress
 from thingspace_async.devices.usage.models import (
     AggregateUsageRequest,
     BilledUsageLabels,
@@ -205,6 +206,9 @@ __all__ = [
     "SuspensionStatusRequest",
     "UploadAndActivateRequest",
     "UsageListFilters",
+    "UsageOfDevice",
+    "UsageOptions",
+    "UsageProgress",
     "UsageRecord",
     "fleet_runs",
     "fleet_status",
