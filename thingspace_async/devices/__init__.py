@@ -44,6 +44,7 @@ from thingspace_async.devices.history.models import (
     ProvisioningHistory,
     ProvisioningHistoryRequest,
 )
+from thingspace_async.devices.inventory.many import FoundDevice
 from thingspace_async.devices.inventory.models import (
     AccountDeviceListFilter,
     AccountDeviceListRequest,
@@ -179,6 +180,7 @@ __all__ = [
     "FleetResult",
     "FleetRunInfo",
     "FleetStatus",
+    "FoundDevice",
     "GlobalDeviceListRequest",
     "GoToStateRequest",
     "LabelList",

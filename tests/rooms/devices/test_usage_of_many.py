@@ -50,6 +50,19 @@ async def test_a_device_that_does_not_exist_is_an_outcome_and_the_others_are_rea
     assert seen[-1] == UsageProgress(done=31, failed=1, total=31)
 
 
+async def test_get_many_returns_each_device_or_its_error(session: Session) -> None:
+    known = [device async for device in session.devices.list()]
+    unknown = DeviceId.imei("990013907835573")
+    found = [one async for one in session.devices.get_many([unknown, *known], concurrency=4)]
+    (failed,) = [one for one in found if one.device is None]
+    assert failed.asked == unknown
+    assert isinstance(failed.error, errors.NotFound)
+    assert all(one.device == one.asked for one in found if one is not failed)
+    assert len(found) == 31
+    with pytest.raises(errors.InvalidRequest, match="concurrency must be a whole number of 1 or more, not 0"):
+        await anext(session.devices.get_many([unknown], concurrency=0))
+
+
 async def test_usage_is_what_the_call_for_one_device_reads(session: Session) -> None:
     devices = [device async for device in session.devices.list(current_state="active")]
     found = await read(session, devices)

@@ -107,5 +107,5 @@ class Job:
 
 
 def key_of(device: Device) -> str:
-    """Return what tells devices apart: all identifiers, because none of them is always there."""
+    """Return all identifiers of a device as one string, because each kind may be missing."""
     return " ".join(sorted(f"{one.kind.casefold()}:{one.id}" for one in device.device_ids))

@@ -88,4 +88,4 @@ def span_of(month: str | None, start: datetime | None, end: datetime | None) -> 
         raise InvalidRequest(f"devices.usage.of: {month!r} is not a month: write it as 2026-11")
     first = datetime(int(found[1]), int(found[2]), 1, tzinfo=UTC)
     following = (first + timedelta(days=31)).replace(day=1)
-    return first, following - timedelta(seconds=1)  # The platform includes the day in which a span ends.
+    return first, following - timedelta(seconds=1)  # The platform includes the last day.
