@@ -23,13 +23,16 @@ from thingspace_async._cli._groups import with_groups
 from thingspace_async._cli._progress import bar
 from thingspace_async._cli._run import run
 from thingspace_async._cli.usage.job import Job, opened_job
-from thingspace_async.devices import Device, UsageProgress
+from thingspace_async.devices import AccountDeviceListRequest, Device, UsageProgress
 from thingspace_async.devices.usage.many import span_of
 from thingspace_async.errors import ConfigurationError
 
 __all__ = ["usage"]
 
 _SOME_FAILED: Final = 4
+
+_PAGE: Final = 500
+"""Devices in a page. The walk holds two pages, and larger ones would need most of the command's memory."""
 
 
 class By(StrEnum):
@@ -164,7 +167,8 @@ async def _read(session: Session, job: Job, options: _Options) -> None:
 async def _devices(session: Session, job: Job, options: _Options) -> AsyncGenerator[Device]:
     """Yield the devices that are left."""
     account = options.access.optional_account
-    async with aclosing(session.devices.list(account_name=account, current_state=options.state)) as listed:
+    wanted = AccountDeviceListRequest(account_name=account, current_state=options.state, max_number_of_devices=_PAGE)
+    async with aclosing(session.devices.list(wanted)) as listed:
         async for device in listed:
             if not device.device_ids:
                 raise ConfigurationError("the platform listed a device without identifiers: choose another --state")
