@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable, Iterator
+from contextlib import aclosing, contextmanager
+from typing import Any, TypeVar
 
-__all__ = ["cancellable", "end", "wait_shielded"]
+__all__ = ["cancellable", "each_of", "end", "wait_shielded"]
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @contextmanager
@@ -52,3 +55,47 @@ async def end(task: asyncio.Task[Any], *, patience: float = 0.1) -> None:
             cancelled = error
     if cancelled is not None:
         raise cancelled
+
+
+async def each_of(
+    items: Iterable[T] | AsyncIterable[T], work: Callable[[T], Coroutine[Any, Any, R]], *, at_once: int
+) -> AsyncGenerator[R]:
+    """Do the work for each item, a limited number at once, and yield the results as they arrive.
+
+    An async generator of items is closed when this one is.
+    """
+    source = _iterated(items)
+    running: set[asyncio.Task[R]] = set()
+    try:
+        async for item in source:
+            running.add(asyncio.create_task(work(item)))
+            if len(running) < at_once:
+                continue
+            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                yield task.result()
+        while running:
+            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                yield task.result()
+    finally:
+        for task in running:
+            task.cancel()
+        for task in running:
+            await end(task)
+            if not task.cancelled():
+                task.exception()  # Retrieved, because the caller has stopped reading.
+        await source.aclose()
+
+
+async def _iterated(items: Iterable[T] | AsyncIterable[T]) -> AsyncGenerator[T]:
+    if isinstance(items, AsyncGenerator):
+        async with aclosing(items):
+            async for item in items:
+                yield item
+    elif isinstance(items, AsyncIterable):
+        async for item in items:
+            yield item
+    else:
+        for item in items:
+            yield item

@@ -44,6 +44,7 @@ from thingspace_async.devices.history.models import (
     ProvisioningHistory,
     ProvisioningHistoryRequest,
 )
+from thingspace_async.devices.inventory.many import FoundDevice
 from thingspace_async.devices.inventory.models import (
     AccountDeviceListFilter,
     AccountDeviceListRequest,
@@ -95,6 +96,7 @@ from thingspace_async.devices.lifecycle.models import (
     SuspensionStatusRequest,
     UploadAndActivateRequest,
 )
+from thingspace_async.devices.usage.many import UsageOfDevice, UsageOptions, UsageProgress
 from thingspace_async.devices.usage.models import (
     AggregateUsageRequest,
     BilledUsageLabels,
@@ -178,6 +180,7 @@ __all__ = [
     "FleetResult",
     "FleetRunInfo",
     "FleetStatus",
+    "FoundDevice",
     "GlobalDeviceListRequest",
     "GoToStateRequest",
     "LabelList",
@@ -205,6 +208,9 @@ __all__ = [
     "SuspensionStatusRequest",
     "UploadAndActivateRequest",
     "UsageListFilters",
+    "UsageOfDevice",
+    "UsageOptions",
+    "UsageProgress",
     "UsageRecord",
     "fleet_runs",
     "fleet_status",

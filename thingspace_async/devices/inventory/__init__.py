@@ -19,6 +19,7 @@ Such changes take effect later. Their results arrive on CarrierService.
 """
 
 from thingspace_async.devices.inventory.calls import OPERATIONS, Inventory
+from thingspace_async.devices.inventory.many import FoundDevice
 from thingspace_async.devices.inventory.models import (
     AccountDeviceListFilter,
     AccountDeviceListRequest,
@@ -72,6 +73,7 @@ __all__ = [
     "DeviceMismatchListResult",
     "DevicePrlListRequest",
     "DiagnosticsCategory",
+    "FoundDevice",
     "GlobalDeviceListRequest",
     "Inventory",
     "MismatchedDevice",

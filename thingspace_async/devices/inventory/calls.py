@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
+from contextlib import aclosing
 from typing import Final, TypeVar, Unpack
 
 import attrs
 import orjson
 
+from thingspace_async._core import tasks
 from thingspace_async._core.codec import Mismatch, load
 from thingspace_async._core.namespace import Namespace, as_number
 from thingspace_async._core.operation import Operation, request_of
 from thingspace_async._core.refusals import retyped
 from thingspace_async._core.types import Accepted, DeviceId, Identified, to_device_id
+from thingspace_async.devices.inventory.many import FoundDevice
 from thingspace_async.devices.inventory.models import (
     AccountDeviceListRequest,
     AccountDeviceListResult,
@@ -35,7 +38,7 @@ from thingspace_async.devices.inventory.models import (
     GlobalDeviceListRequest,
     SentDeleteDevicesResult,
 )
-from thingspace_async.errors import AnswerUnreadable, BadRequest, InvalidRequest, NotFound
+from thingspace_async.errors import AnswerUnreadable, BadRequest, CallError, InvalidRequest, NotFound, Unauthorized
 
 __all__ = ["OPERATIONS", "Inventory"]
 
@@ -186,6 +189,36 @@ class Inventory(Namespace):
             operation=LIST.name,
             status=200,
         )
+
+    async def get_many(
+        self,
+        devices: Iterable[DeviceId | Identified] | AsyncIterable[DeviceId | Identified],
+        *,
+        account_name: str | None = None,
+        concurrency: int = 10,
+    ) -> AsyncGenerator[FoundDevice]:
+        """Read any number of devices, `concurrency` at once, and yield each one as it arrives, in any order.
+
+        A device that cannot be read is yielded with its `error`. A refused login ends the iteration. If most devices of
+        an account are wanted, `list` needs fewer requests.
+        https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/retrieve-device-information.html
+        """
+        if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:
+            raise InvalidRequest(
+                f"devices.get_many: concurrency must be a whole number of 1 or more, not {concurrency!r}"
+            )
+
+        async def read(asked: DeviceId | Identified) -> FoundDevice:
+            try:
+                return FoundDevice(asked=asked, device=await self.get(asked, account_name=account_name))
+            except Unauthorized:
+                raise
+            except CallError as error:
+                return FoundDevice(asked=asked, error=error.with_traceback(None))
+
+        async with aclosing(tasks.each_of(devices, read, at_once=concurrency)) as found:
+            async for one in found:
+                yield one
 
     async def add(self, request: AddDevicesRequest) -> AddDevicesOutcome:
         """Add devices to an account without a line of service.

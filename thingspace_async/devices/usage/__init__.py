@@ -16,6 +16,7 @@ Sums arrive later on a callback service.
 """
 
 from thingspace_async.devices.usage.calls import OPERATIONS, Usage
+from thingspace_async.devices.usage.many import UsageOfDevice, UsageOptions, UsageProgress
 from thingspace_async.devices.usage.models import (
     AggregateUsageRequest,
     BilledUsageLabels,
@@ -51,5 +52,8 @@ __all__ = [
     "PromoUsageRequest",
     "PromoUsageResponse",
     "Usage",
+    "UsageOfDevice",
+    "UsageOptions",
+    "UsageProgress",
     "UsageRecord",
 ]

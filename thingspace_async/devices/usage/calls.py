@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from typing import Final, Unpack
+import math
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sized
+from contextlib import aclosing
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
+from thingspace_async._core import tasks
 from thingspace_async._core.namespace import Namespace, Timeline, whether_more
 from thingspace_async._core.operation import Operation, request_of
-from thingspace_async._core.types import Accepted
+from thingspace_async._core.types import Accepted, DeviceId, Identified, to_device_id
+from thingspace_async.devices.usage.many import UsageDevices, UsageOfDevice, UsageOptions, UsageProgress, span_of
 from thingspace_async.devices.usage.models import (
     AggregateUsageRequest,
     BilledUsageListRequest,
@@ -24,6 +29,10 @@ from thingspace_async.devices.usage.models import (
     UsageListFilters,
     UsageRecord,
 )
+from thingspace_async.errors import CallError, InvalidRequest, Unauthorized
+
+if TYPE_CHECKING:
+    from aiolimiter import AsyncLimiter
 
 __all__ = ["OPERATIONS", "Usage"]
 
@@ -83,6 +92,29 @@ PROMO_AGGREGATE: Final = Operation(
 OPERATIONS: Final = (LIST, AGGREGATE, BILLED, GLOBAL_DAILY, GLOBAL_AGGREGATE, PROMO, PROMO_AGGREGATE)
 
 
+def _by_day(
+    fetch: Callable[[DeviceUsageListRequest], Coroutine[Any, Any, DeviceUsageListResult]],
+) -> Timeline[DeviceUsageListRequest, DeviceUsageListResult, UsageRecord]:
+    return Timeline(
+        operation=LIST,
+        fetch=fetch,
+        records=lambda page: page.usage_history,
+        time=lambda record: record.timestamp,
+        path="usageHistory",
+    )
+
+
+def _pace_of(requests_per_minute: float | None) -> AsyncLimiter | None:
+    """Return a limiter that starts requests evenly, because the platform refuses bursts."""
+    if requests_per_minute is None:
+        return None
+    if isinstance(requests_per_minute, bool) or not 0 < requests_per_minute < math.inf:
+        raise InvalidRequest("devices.usage.of: requests_per_minute must be a number greater than zero")
+    from aiolimiter import AsyncLimiter  # Only paced calls need it.
+
+    return AsyncLimiter(1, 60 / requests_per_minute)
+
+
 class Usage(Namespace):
     """Data and SMS usage of devices.
 
@@ -117,14 +149,60 @@ class Usage(Namespace):
         because all records of a page have the same time. In this case, request shorter spans.
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/retrieve-device-usage-history.html
         """
-        timeline: Timeline[DeviceUsageListRequest, DeviceUsageListResult, UsageRecord] = Timeline(
-            operation=LIST,
-            fetch=self.list_page,
-            records=lambda page: page.usage_history,
-            time=lambda record: record.timestamp,
-            path="usageHistory",
-        )
-        return self._walk_in_time(timeline, request_of(LIST, request, filters))
+        return self._walk_in_time(_by_day(self.list_page), request_of(LIST, request, filters))
+
+    async def of(self, devices: UsageDevices, **options: Unpack[UsageOptions]) -> AsyncGenerator[UsageOfDevice]:
+        """Read the daily usage of any number of devices, and yield each device as soon as its usage is known.
+
+        Give a `month` in UTC, or `start` and `end`. `concurrency` devices are read at once, 10 by default, in any
+        order. Only these are in memory: `devices` may be an async generator such as `devices.list`, which this call
+        closes. A device that cannot be read is yielded with its `error`. A refused login ends the iteration.
+        Raises InvalidRequest for wrong options and for devices without an identifier.
+        https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/retrieve-device-usage-history.html
+        """
+        begin, end = span_of(options.get("month"), options.get("start"), options.get("end"))
+        pace = _pace_of(options.get("requests_per_minute"))
+        concurrency = options.get("concurrency", 10)
+        if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:
+            raise InvalidRequest(
+                f"devices.usage.of: concurrency must be a whole number of 1 or more, not {concurrency!r}"
+            )
+        report = options.get("on_progress")
+        done = failed = 0
+        total = len(devices) if isinstance(devices, Sized) else None
+
+        async def read(device: DeviceId | Identified) -> UsageOfDevice:
+            return await self._usage_of(device, begin, end, pace)
+
+        async with aclosing(tasks.each_of(devices, read, at_once=concurrency)) as found:
+            async for one in found:
+                done += 1
+                failed += one.failed
+                if report is not None:
+                    report(UsageProgress(done=done, failed=failed, total=total))
+                yield one
+
+    async def _usage_of(
+        self, device: DeviceId | Identified, begin: datetime, end: datetime, pace: AsyncLimiter | None
+    ) -> UsageOfDevice:
+        identifier = to_device_id(device)
+        if not isinstance(identifier, DeviceId):
+            raise InvalidRequest("devices.usage.of: pass devices with an identifier, such as DeviceId.imei('…')")
+
+        async def fetch(request: DeviceUsageListRequest) -> DeviceUsageListResult:
+            if pace is not None:
+                await pace.acquire()
+            return await self.list_page(request)
+
+        wanted = DeviceUsageListRequest(device_id=identifier, earliest=begin, latest=end)
+        try:
+            async with aclosing(self._walk_in_time(_by_day(fetch), wanted)) as walk:
+                days = tuple([day async for day in walk])
+        except Unauthorized:
+            raise
+        except CallError as error:
+            return UsageOfDevice(device=device, error=error.with_traceback(None))
+        return UsageOfDevice(device=device, days=days)
 
     async def aggregate(self, request: DeviceAggregateUsageListRequest) -> Accepted:
         """Request the total usage of devices over at most one month that began at most six months ago.
