@@ -25,6 +25,9 @@ NOTE: Final = """
 (`vz-apimatic-v-4-sdk`). This table is generated: `python -m tests.surface.moving` writes it.
 """
 
+LONG: Final = 50
+"""A longer name gets a place to break the line, so that the table fits a screen."""
+
 SPECIAL: Final = {
     "oauth.token": "the session does it",
     "session.log_in": "the session does it; `session.log_in` does it again",
@@ -63,7 +66,8 @@ def _lines() -> Iterator[str]:
     yield from ("| `client.` | here |", "|---|---|")
     for method, replacement in sorted(table().items()):
         star = " *" if method in newer else ""
-        yield f"| `{method}`{star} | {replacement} |"
+        name = method if len(method) <= LONG else method.replace(".", ".` `")
+        yield f"| `{name}`{star} | {replacement} |"
     yield ""
 
 
