@@ -63,11 +63,11 @@ def page() -> str:
 
 def _lines() -> Iterator[str]:
     newer = {method for method, name in sdk_methods().items() if name in newer_only()}
-    yield from ("| `client.` | here |", "|---|---|")
+    yield from ("| `client.` | `session.` |", "|---|---|")
     for method, replacement in sorted(table().items()):
         star = " *" if method in newer else ""
         name = method if len(method) <= LONG else method.replace(".", ".` `")
-        yield f"| `{name}`{star} | {replacement} |"
+        yield f"| `{name}`{star} | {replacement.replace('`session.', '`')} |"
     yield ""
 
 
