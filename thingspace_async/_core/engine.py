@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, TypeVar
 import attrs
 
 from thingspace_async._core.environment import Environment
+from thingspace_async._core.hooks import Hooks
 from thingspace_async._core.login import Login
 from thingspace_async._core.refusals import rejected_token
 from thingspace_async._core.retry import RetryPolicy
@@ -58,7 +59,7 @@ class Engine:
     ) -> None:
         self.environment = environment
         self.secrets = secrets
-        self.hooks = sender.hooks
+        self.hooks: Hooks = sender.hooks
         self.login = login
         self._transport = transport
         self._sender = sender

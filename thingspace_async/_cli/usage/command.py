@@ -36,7 +36,7 @@ _PAGE: Final = 500
 
 
 class By(StrEnum):
-    """What a row of the output is about."""
+    """The subject of a row."""
 
     DEVICE = "device"
     DAY = "day"
@@ -84,7 +84,7 @@ class _Options:
 
     @property
     def name(self) -> str:
-        """What must be the same if a command continues another one."""
+        """The options that a continued command shares with the earlier one."""
         account = self.access.optional_account or "all accounts"
         return f"usage of {self.month}, {account}, state {self.state}, {self.access.place.name}"
 

@@ -85,7 +85,7 @@ class Job:
             self.save()
 
     def save(self) -> None:
-        """Write what was added."""
+        """Commit the added devices."""
         if self._pending:
             self._pending = 0
             self._write("COMMIT")
