@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date, timedelta
 from typing import Any
 
@@ -21,6 +22,11 @@ ACCOUNT = "0000123456-00001"
 
 def today(cloud: Simulator) -> date:
     return cloud.clock.now().date()
+
+
+def asked(cloud: Simulator) -> Counter[str | None]:
+    """Count the answered requests of each operation."""
+    return Counter(one.operation for one in cloud.requests if one.status == 200)
 
 
 async def package(session: Session) -> FirmwarePackage:

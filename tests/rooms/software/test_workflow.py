@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import pytest
 
-from tests.rooms.software.campaigns import ACCOUNT, fitting, wanting
+from tests.rooms.software.campaigns import ACCOUNT, asked, fitting, wanting
 from thingspace_async import Session
 from thingspace_async.callbacks import Outcomes, SqliteInbox
 from thingspace_async.simulator import Simulator
@@ -32,11 +32,6 @@ async def fleet(count: int) -> AsyncIterator[Simulator]:
     async with Simulator(devices=3 * count) as cloud:
         cloud.clock.speed = 0
         yield cloud
-
-
-def asked(cloud: Simulator) -> Counter[str | None]:
-    """Count the answered requests of each operation."""
-    return Counter(one.operation for one in cloud.requests if one.status == 200)
 
 
 class Process:
