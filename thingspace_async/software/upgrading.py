@@ -209,6 +209,7 @@ class Upgrade:
         if not self.calls.name:
             raise InvalidRequest(f"{self.calls.operation}: give the campaign a name, to find it again")
         checks.seconds(self.calls.operation, "check_every", self.check_every)
+        checks.seconds(self.calls.operation, "give_up_after", self.give_up_after)
         campaign_id = await self._scheduled(self.calls.name)
         if self.on_scheduled is not None:
             self.on_scheduled(campaign_id)

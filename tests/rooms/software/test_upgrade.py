@@ -292,6 +292,19 @@ async def test_a_campaign_needs_a_name_and_an_inbox(cloud: Simulator, session: S
         session.software.upgrade(ACCOUNT, None, outcomes)  # type: ignore[call-overload]
 
 
+@pytest.mark.parametrize("option", ["check_every", "give_up_after"])
+async def test_a_wrong_time_is_refused_before_anything_is_sent(
+    cloud: Simulator, session: Session, outcomes: Outcomes, option: str
+) -> None:
+    request = await wanting(cloud, session, await fitting(session, 1))
+    sent = len(cloud.requests)
+    for wrong, why in ((5, "must be a timedelta, not int"), (timedelta(), "must be more than zero")):
+        options: Any = {option: wrong}
+        with pytest.raises(errors.InvalidRequest, match=rf"^software\.upgrade: {option} {why}"):
+            await anext(session.software.upgrade(ACCOUNT, request, outcomes, **options))
+    assert len(cloud.requests) == sent
+
+
 # Beforehand
 
 
