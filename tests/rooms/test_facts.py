@@ -32,6 +32,8 @@ COMPOSED = {
     "diagnostics.estimate",
     "diagnostics.observing",
     "qos.enhanced",
+    "devices.get_many",
+    "devices.usage.of",
     "location.locate_all",
     *(
         f"software.{campaigns}.{call}"

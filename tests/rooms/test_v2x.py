@@ -453,3 +453,16 @@ async def test_an_area_that_is_wrong_geojson_is_refused(
     with pytest.raises(errors.InvalidRequest, match=reason):
         await thingspace_session.v2x.map_messages.download(VENDOR, area)
     assert thingspace_simulator.count("v2x.map_messages.download") == 0
+
+
+async def test_a_keeper_whose_own_task_was_cancelled_has_not_kept_the_key(
+    thingspace_session: Session,
+) -> None:
+    async def keep(_: RegisteredClient) -> None:
+        writing = asyncio.create_task(asyncio.sleep(60))
+        writing.cancel()
+        await writing
+
+    with pytest.raises(errors.SecretNotKept) as caught:
+        await thingspace_session.v2x.enrol(asking(), ATLANTA, keep=keep)
+    assert key_of(caught.value.secret).startswith(BEGIN_OF_KEY)

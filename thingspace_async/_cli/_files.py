@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TextIO
 
 from thingspace_async.errors import ConfigurationError
 
-__all__ = ["check_writable", "replaced"]
+__all__ = ["all_replaced", "check_writable", "replaced"]
 
 
 def check_writable(option: str, path: Path) -> None:
@@ -24,14 +25,25 @@ def check_writable(option: str, path: Path) -> None:
 @contextmanager
 def replaced(path: Path) -> Iterator[TextIO]:
     """Open a file next to `path` for the block. It replaces `path` when the block ends without an error."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            yield file
+    with all_replaced([path]) as (file,):
+        yield file
+
+
+@contextmanager
+def all_replaced(paths: Sequence[Path]) -> Iterator[list[TextIO]]:
+    """Open a file next to each path for the block. All are on the disk before the first one replaces its path."""
+    with ExitStack() as left:
+        parts, files = list[Path](), list[TextIO]()
+        for path in paths:
+            # A random name: the file of a killed process must not stop the next one, whose pid may be the same.
+            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".part")
+            parts.append(Path(name))
+            left.callback(parts[-1].unlink, missing_ok=True)
+            files.append(left.enter_context(os.fdopen(descriptor, "w", encoding="utf-8", newline="")))
+        yield files
+        for file in files:
             file.flush()
-            os.fsync(descriptor)  # Otherwise a power cut may leave the new name with an empty file.
-        part.replace(path.resolve())
-    except BaseException:
-        part.unlink()
-        raise
+            os.fsync(file.fileno())  # Otherwise a power cut may leave the new name with an empty file.
+            file.close()
+        for part, path in zip(parts, paths, strict=True):
+            part.replace(path.resolve())

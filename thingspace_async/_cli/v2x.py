@@ -12,7 +12,7 @@ import orjson
 import typer
 
 from thingspace_async._cli._access import Access
-from thingspace_async._cli._files import replaced
+from thingspace_async._cli._files import all_replaced
 from thingspace_async._cli._groups import with_groups
 from thingspace_async._cli._run import confirm, run
 from thingspace_async.errors import ConfigurationError, NotFound, SecretNotKept
@@ -66,7 +66,6 @@ def enrol(
     async def work() -> None:
         request = RegisterClientRequest(client_type=kind, client_subtype=subtype, vendor_id=vendor, device_id=device_id)
         place = _place(at)
-        _check_folder(folder)
         async with access.session() as session:
             known = True
             try:
@@ -79,6 +78,7 @@ def enrol(
                 return
             if not yes:
                 await confirm(f"This will {what}. Continue?")
+            _make_folder(folder)
             client = await session.v2x.enrol(
                 request, place, keep=lambda made: _keep(folder, made), network_type=NetworkType(network)
             )
@@ -110,7 +110,7 @@ def _place(given: str) -> Place:
     return Place(latitude=latitude, longitude=longitude)
 
 
-def _check_folder(folder: Path) -> None:
+def _make_folder(folder: Path) -> None:
     """Make the folder, before a client is registered whose key could not be kept."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -133,12 +133,7 @@ def _write(folder: Path, client: RegisteredClient) -> None:
     if client.device_id is None or (made := client.certificate) is None:
         raise ValueError("there is no certificate")
     paths = _paths(folder, client.device_id)
-    # All three are complete before the first one replaces an earlier file.
-    with (
-        replaced(paths["key"]) as key,
-        replaced(paths["certificate"]) as certificate,
-        replaced(paths["authority"]) as authority,
-    ):
+    with all_replaced([paths["key"], paths["certificate"], paths["authority"]]) as (key, certificate, authority):
         key.write(made.private_key.reveal())
         certificate.write(made.certificate)
         authority.write(made.authority)

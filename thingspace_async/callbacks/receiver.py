@@ -385,17 +385,26 @@ class Receiver:
         return self._loaded != loaded
 
     async def _store(self, messages: Sequence[bytes], service: str) -> None:
-        """Store messages. After a failure, the sender repeats all of them, and the stored ones count as repeats."""
+        """Store messages, even if one of them cannot be stored. The sender then repeats all of them.
+
+        The stored ones then count as repeats.
+        """
+        refusals = await asyncio.gather(*[self._stored(message, service) for message in messages])
+        if found := next((refusal for refusal in refusals if refusal is not None), None):
+            raise found
+
+    async def _stored(self, message: bytes, service: str) -> _Refusal | None:
+        """Store a message, or return why it cannot be stored."""
         try:
             async with asyncio.timeout(self._timeout):
-                for message in messages:
-                    await self.inbox.store(message, service=service)
+                await self.inbox.store(message, service=service)
         except MessageUnreadable as error:
-            raise _Refusal(400, str(error)) from None
+            return _Refusal(400, str(error))
         except TimeoutError:
-            raise _Refusal(503, f"storing it took more than {self._timeout:g} s", logging.ERROR) from None
+            return _Refusal(503, f"storing it took more than {self._timeout:g} s", logging.ERROR)
         except InboxUnavailable as error:
-            raise _Refusal(503, str(error), logging.ERROR) from None
+            return _Refusal(503, str(error), logging.ERROR)
+        return None
 
     def _log_refusal(self, refusal: _Refusal, sender: _Sender) -> None:
         # On a public address, requests for unregistered services are mostly from scanners.
@@ -477,14 +486,21 @@ def _split(body: bytes) -> tuple[object, object, bytes]:
 
 
 def _split_list(body: bytes) -> list[bytes]:
-    """Return the messages of a list."""
+    """Return the messages of a list. One that is nested too deeply is empty: the inbox refuses it, and no other."""
     try:
         found = orjson.loads(body)
-        if all(isinstance(one, dict) for one in found):
-            return [orjson.dumps(one) for one in found]
-    except (orjson.JSONDecodeError, TypeError):
-        pass
-    raise MessageUnreadable("a list of callback messages must have JSON objects that are not nested too deeply")
+    except orjson.JSONDecodeError:
+        found = [None]
+    if not all(isinstance(one, dict) for one in found):
+        raise MessageUnreadable("a list of callback messages must have JSON objects")
+    return [_written(one) for one in found]
+
+
+def _written(message: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(message)
+    except TypeError:
+        return b""
 
 
 def service_of(path: str) -> str:

@@ -597,6 +597,30 @@ async def test_aggregated_events_are_stored_one_by_one_and_once(
     assert len(await stored(inbox)) == count
 
 
+async def test_an_event_that_cannot_be_read_takes_no_other_with_it(receiver: Receiver, inbox: SqliteInbox) -> None:
+    receiver.expect("CloudConnector", username=USERNAME, password=Secret(PASSWORD))
+    deep = b'{"kind": "ts.event", "id": "2", "fields": ' + b'{"a":' * 300 + b"1" + b"}" * 300 + b"}"
+    body = b'[{"kind": "ts.event", "id": "1"}, %b, {"kind": "ts.event", "id": "3"}]' % deep
+    known = basic(f"{USERNAME}:{PASSWORD}")
+    assert await status_of(receiver, body, service="CloudConnector", Authorization=known) == 400
+    assert len(await stored(inbox)) == 2
+
+
+async def test_a_long_list_gets_through_a_slow_inbox() -> None:
+    class Slow(MemoryInbox):
+        async def store(self, body: bytes, *, service: str | None = None) -> bool:
+            await asyncio.sleep(0.02)
+            return await super().store(body, service=service)
+
+    async with Slow() as inbox:
+        receiver = Receiver(inbox, timeout=0.5)
+        receiver.expect("CloudConnector", username=USERNAME, password=Secret(PASSWORD))
+        body = json.dumps([{"kind": "ts.event", "id": str(number)} for number in range(100)]).encode()
+        known = basic(f"{USERNAME}:{PASSWORD}")
+        assert await status_of(receiver, body, service="CloudConnector", Authorization=known) == 200
+        assert len([one async for one in inbox.read()]) == 100
+
+
 async def test_a_list_from_a_stranger_is_refused(receiver: Receiver, inbox: SqliteInbox) -> None:
     assert await status_of(receiver, b'[{"username": "%b", "password": "%b"}]' % (USERNAME.encode(), b"wrong")) == 401
     body = b'[{"username": "%b", "password": "%b"}]' % (USERNAME.encode(), PASSWORD.encode())
