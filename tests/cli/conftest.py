@@ -14,6 +14,14 @@ from thingspace_async.callbacks.sqlite_inbox import SqliteInbox
 from thingspace_async.callbacks.web import serve
 from thingspace_async.simulator import Assumptions, Simulator
 
+SERVICES = (
+    "CarrierService",
+    "DeviceProfileService",
+    "DiagnosticsService",
+    "EnhancedConnectivityService",
+    "SMSDeliveryConfirmation",
+)
+
 
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
@@ -21,13 +29,14 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     soon = Assumptions(request_time=timedelta(seconds=0.05))
     async with Simulator(devices=50, assumptions=soon) as cloud, SqliteInbox(tmp_path / "messages.db") as inbox:
         receiver = Receiver(inbox)
-        receiver.expect("CarrierService", username="fleet", password="a password")
         async with serve(receiver, port=0) as url:
-            cloud.listeners[ACCOUNT]["CarrierService"] = {
-                "accountName": ACCOUNT,
-                "serviceName": "CarrierService",
-                "url": receiver.url_of(url, "CarrierService"),
-                "username": "fleet",
-                "password": "a password",
-            }
+            for service in SERVICES:
+                receiver.expect(service, username="fleet", password="a password")
+                cloud.listeners[ACCOUNT][service] = {
+                    "accountName": ACCOUNT,
+                    "serviceName": service,
+                    "url": receiver.url_of(url, service),
+                    "username": "fleet",
+                    "password": "a password",
+                }
             yield Place(tmp_path, cloud, url)

@@ -8,6 +8,8 @@ import os
 import pty
 import signal
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import orjson
@@ -16,9 +18,21 @@ from tests.cli.commands import run, run_on
 from tests.cli.test_cli import finish, reaching, start, start_with
 from thingspace_async.simulator import Simulator
 
-__all__ = ["ACCOUNT", "Place"]
+__all__ = ["ACCOUNT", "Place", "terminal"]
 
 ACCOUNT = "0000123456-00001"
+
+
+@contextmanager
+def terminal(typed: str) -> Iterator[str]:
+    """Make a terminal on which something is typed already, and return its name."""
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, typed.encode())
+        yield os.ttyname(theirs)
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
 
 class Place:
@@ -65,19 +79,23 @@ class Place:
         """Run a command without --yes."""
         return await run(*self.words(action, *words), **reaching(self.cloud))
 
+    async def command(self, *words: str) -> tuple[int, str, str]:
+        """Run a command of an account as a script does, without a terminal."""
+        return await run(*words, "--account", ACCOUNT, **reaching(self.cloud))
+
+    async def command_on_terminal(self, typed: str, *words: str) -> tuple[int, str, str]:
+        """Run a command of an account on a terminal, with its answer already typed."""
+        with terminal(typed) as name:
+            return await run_on(name, *words, "--account", ACCOUNT, **reaching(self.cloud))
+
     async def look(self, *words: str) -> tuple[int, str, str]:
         """Run `fleet runs` or `fleet status`."""
         return await run("fleet", words[0], "--inbox", str(self.inbox), *words[1:])
 
     async def run_on_terminal(self, typed: str, action: str, *words: str) -> tuple[int, str, str]:
         """Run a command on a terminal, with its answer already typed."""
-        ours, theirs = pty.openpty()
-        try:
-            os.write(ours, typed.encode())
-            return await run_on(os.ttyname(theirs), *self.words(action, *words), **reaching(self.cloud))
-        finally:
-            os.close(ours)
-            os.close(theirs)
+        with terminal(typed) as name:
+            return await run_on(name, *self.words(action, *words), **reaching(self.cloud))
 
     async def interrupt_on_terminal(self, action: str) -> tuple[int, str, str]:
         """Run a command on a terminal, and interrupt it when it asks."""

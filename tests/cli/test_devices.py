@@ -6,10 +6,13 @@ import csv
 import io
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.cli.commands import run
+from thingspace_async import DeviceId, Session
+from thingspace_async.devices import RestoreRequest, SuspendRequest
 from thingspace_async.simulator import Simulator
 
 pytestmark = pytest.mark.processes
@@ -111,3 +114,76 @@ async def test_a_string_of_the_platform_cannot_move_the_cursor_or_split_a_row(cl
     assert not {"\x1b", "\x07"} & set(printed)
     _, printed, _ = await run("devices", "get", str(device.imei), **cloud.exports())
     assert "?]0;owned??4" in printed
+
+
+# History
+
+IN_2026 = ("--from", "2026-01-01", "--to", "2026-01-31")
+
+
+async def history(cloud: Simulator, *words: str) -> list[dict[str, str]]:
+    device = next(one for one in cloud.devices if one.state == "active")
+    words = ("devices", "history", str(device.mdn), "--format", "csv", *words)
+    status, printed, complaints = await run(*words, **cloud.exports())
+    assert (status, complaints) == (0, "")
+    return list(csv.DictReader(io.StringIO(printed)))
+
+
+async def test_the_changes_of_a_device_are_printed_oldest_first(cloud: Simulator) -> None:
+    device = next(one for one in cloud.devices if one.state == "active")
+    wanted = DeviceId.imei(str(device.imei))
+    async with Session(cloud.credentials, environment=cloud.environment) as session:
+        await session.devices.suspend(SuspendRequest(account_name=cloud.account_name, devices=[wanted]))
+        cloud.clock.advance(timedelta(minutes=5))
+        await cloud.delivered()
+        await session.devices.restore(RestoreRequest(account_name=cloud.account_name, devices=[wanted]))
+        cloud.clock.advance(timedelta(minutes=5))
+        await cloud.delivered()
+    found = await history(cloud, *IN_2026)
+    assert [one["change"] for one in found] == ["Suspend", "Restore"]
+    assert {one["status"] for one in found} == {"Success"}
+    assert [one["time"] for one in found] == sorted(one["time"] for one in found)
+    assert await history(cloud, "--from", "2025-12-01", "--to", "2025-12-31") == []
+
+
+async def test_the_connections_of_a_device_are_printed_for_a_span(cloud: Simulator) -> None:
+    found = await history(cloud, "--connections", "--from", "2026-01-12", "--to", "2026-01-12T23:00-05:00")
+    assert {one["event"] for one in found} >= {"Start", "Stop"}
+    times = [datetime.fromisoformat(one["time"]) for one in found]
+    assert times == sorted(times)
+    first, last = datetime(2026, 1, 12, tzinfo=UTC), datetime(2026, 1, 13, 4, tzinfo=UTC)
+    assert all(first <= time <= last for time in times)
+    assert any(int(one["bytes"]) for one in found)
+
+
+async def test_a_day_at_the_end_of_a_span_is_included(cloud: Simulator) -> None:
+    found = await history(cloud, "--connections", "--from", "2026-01-12", "--to", "2026-01-12")
+    assert {datetime.fromisoformat(one["time"]).astimezone(UTC).day for one in found} == {12}
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--from", "yesterday"), "--from yesterday is not a time: use a day such as 2026-11-01"),
+        (("--to", "0001-01-01"), "--to 0001-01-01 is not a time"),
+        (("--to", "9999-12-31"), "--to 9999-12-31 is not a time"),
+        (("--from", "2026-02-01", "--to", "2026-01-01"), "--from 2026-02-01 is not before --to 2026-01-01"),
+        (("--from", "2099-01-01"), "--from 2099-01-01 is not before now"),
+        (("--kind", "vin"), "--kind vin does not exist: choose from imei, iccid"),
+    ],
+)
+async def test_a_span_or_kind_that_cannot_be_read_is_one_line(
+    cloud: Simulator, words: tuple[str, ...], complaint: str
+) -> None:
+    status, printed, complaints = await run("devices", "history", "353272090079193", *words, **cloud.exports())
+    assert (status, printed, complaints.count("\n")) == (1, "", 1)
+    assert complaints.startswith(f"thingspace: {complaint}")
+    assert not cloud.requests
+
+
+async def test_an_identifier_is_looked_up_as_the_kind_that_is_given(cloud: Simulator) -> None:
+    device = next(one for one in cloud.devices if one.state == "active")
+    words = ("devices", "get", str(device.imei), "--kind")
+    assert (await run(*words, "IMEI", **cloud.exports()))[0] == 0
+    status, _, complaints = await run(*words, "msisdn", **cloud.exports())
+    assert (status, "no device has the msisdn" in complaints) == (1, True)

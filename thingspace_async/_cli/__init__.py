@@ -27,14 +27,18 @@ COMMANDS: Final = {
     "callbacks": _Place("callbacks", "The listeners that the platform posts messages to."),
     "demo": _Place("demo", "Show the main calls: on a simulator, or on the real platform with --live."),
     "devices": _Place("devices", "The devices of an account."),
+    "esim": _Place("esim", "Devices with an eSIM, and its profiles."),
     "firmware": _Place("firmware", "The firmware of devices (software management v3)."),
     "fleet": _Place("fleet", "Change any number of devices."),
+    "groups": _Place("groups", "The groups of an account's devices."),
     "locate": _Place("locate", "Locate the devices of an account."),
     "plans": _Place("plans", "Print the service plans that are available to devices of an account."),
+    "reachability": _Place("reachability", "Whether devices can be reached."),
     "receiver": _Place("receiver", "Store the platform's messages in an inbox until interrupted."),
     "request": _Place("request", "Call any endpoint with the tokens of a session, and print the answer."),
     "requests": _Place("requests", "Requests whose result arrives later."),
     "simulator": _Place("simulator", "Run a simulated ThingSpace until interrupted."),
+    "sms": _Place("sms", "SMS messages to and from devices."),
     "stream": _Place(
         "stream", "Stream the events of devices to a receiver, and print them, as JSON, until interrupted."
     ),

@@ -67,12 +67,17 @@ class Output:
         typer.Option(help="Columns of the table and the CSV output, such as imei,state.", show_default="all that fit"),
     ] = None
 
-    async def rows(self, rows: AsyncIterable[M], columns: Columns[M]) -> int:
-        """Print rows as they arrive, and return their number. JSON has all that the platform has sent."""
+    async def rows(self, rows: AsyncIterable[M], columns: Columns[M], *, at_once: bool = False) -> int:
+        """Print rows as they arrive, and return their number. JSON has all that the platform has sent.
+
+        A table keeps the first rows back, to see how wide its columns are. With `at_once`, it prints each one at once,
+        and leaves no column out.
+        """
         form = Format.JSON if self.as_json else self.form
         chosen = self._chosen(columns)
         if form is Format.TABLE:
-            return await _print_table(rows, chosen, is_chosen=self.columns is not None)
+            first = 1 if at_once else _FIRST_ROWS
+            return await _print_table(rows, chosen, first=first, is_chosen=at_once or self.columns is not None)
         if form is Format.CSV:
             return await _print_csv(rows, chosen)
         return await _print_json(rows, is_array=form is Format.JSON)
@@ -92,6 +97,10 @@ class Output:
         else:
             typer.echo(orjson.dumps(row.to_dict()).decode())
 
+    def check(self, columns: Columns[M]) -> None:
+        """Raise ConfigurationError if --columns names others: before a command sends a request that it prints about."""
+        self._chosen(columns)
+
     def _chosen(self, columns: Columns[M]) -> Columns[M]:
         if self.columns is None:
             return columns
@@ -107,9 +116,9 @@ async def each(rows: Iterable[M]) -> AsyncGenerator[M]:
         yield row
 
 
-async def _print_table(rows: AsyncIterable[M], columns: Columns[M], *, is_chosen: bool) -> int:
+async def _print_table(rows: AsyncIterable[M], columns: Columns[M], *, first: int, is_chosen: bool) -> int:
     """Print rows in columns. The first rows decide how wide each column is, and on a terminal, which ones fit."""
-    first: list[list[str]] = []
+    kept: list[list[str]] = []
     widths: list[int] | None = None
     count = 0
     async for row in rows:
@@ -118,11 +127,11 @@ async def _print_table(rows: AsyncIterable[M], columns: Columns[M], *, is_chosen
         if widths is not None:
             _print_line(cells, widths)
             continue
-        first.append(cells)
-        if len(first) == _FIRST_ROWS:
-            widths = _print_first(list(columns), first, is_chosen=is_chosen)
+        kept.append(cells)
+        if len(kept) == first:
+            widths = _print_first(list(columns), kept, is_chosen=is_chosen)
     if widths is None:
-        _print_first(list(columns), first, is_chosen=is_chosen)
+        _print_first(list(columns), kept, is_chosen=is_chosen)
     return count
 
 

@@ -1,25 +1,32 @@
-"""`thingspace devices`: print the devices of an account, for people or for other programs."""
+"""`thingspace devices`: print the devices of an account and their history, for people or for other programs."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from typing import Annotated, Final
+from contextlib import aclosing, suppress
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final
 
 import typer
 
 from thingspace_async import DeviceId, Session, SuspiciousIdentifier
 from thingspace_async._cli._access import Access
+from thingspace_async._cli._devices import KINDS, kinds_of
 from thingspace_async._cli._groups import with_groups
 from thingspace_async._cli._output import Columns, Output
 from thingspace_async._cli._run import run
-from thingspace_async._core.faults import fault_of_identifier
 from thingspace_async.devices import (
     AccountDeviceListFilter,
     AccountDeviceListRequest,
     Device,
     DeviceIdSearch,
+)
+from thingspace_async.devices.history import (
+    ConnectionEvent,
+    DeviceConnectionListRequest,
+    DeviceProvisioningHistoryListRequest,
+    ProvisioningHistory,
 )
 from thingspace_async.errors import ConfigurationError, NotFound
 
@@ -41,8 +48,6 @@ COLUMNS: Final[Columns[Device]] = {
 }
 
 _STATES: Final = ("active", "deactive", "preactive", "suspend")
-
-_KINDS: Final = ("imei", "iccid", "mdn", "msisdn", "eid", "meid", "esn", "imsi", "min")
 
 _SEARCHES: Final = {"^": "startswith", "$": "endswith"}
 """Where a filter looks, by the character before its sign of equality. Without one, anywhere."""
@@ -93,31 +98,142 @@ def list_devices(
     run(work)
 
 
+_DeviceArgument = Annotated[
+    str, typer.Argument(help="An IMEI, ICCID, MDN, EID or another identifier.", show_default=False)
+]
+_KindOption = Annotated[str | None, typer.Option(help=f"Its kind: {', '.join(KINDS)}.", show_default="its length")]
+
+
 @app.command("get")
 @with_groups
-def get_device(
-    access: Access,
-    output: Output,
-    *,
-    device: Annotated[str, typer.Argument(help="An IMEI, ICCID, MDN, EID or another identifier.", show_default=False)],
-    kind: Annotated[str | None, typer.Option(help=f"Its kind: {', '.join(_KINDS)}.", show_default="its length")] = None,
-) -> None:
+def get_device(access: Access, output: Output, *, device: _DeviceArgument, kind: _KindOption = None) -> None:
     """Print one device. The kind of its identifier follows from its length: --kind names another one."""
 
     async def work() -> None:
-        warnings.simplefilter("ignore", SuspiciousIdentifier)  # If the device exists, it is the right one.
-        kinds, account = _kinds_of(device) if kind is None else [kind], access.optional_account
+        account = access.optional_account
+        kinds = _kinds(device, kind)
         async with access.session() as session:
-            for each in kinds:
-                try:
-                    found = await session.devices.get(DeviceId(kind=each, id=device), account_name=account)
-                except NotFound:
-                    continue
-                output.one(found, COLUMNS)
-                return
-        raise ConfigurationError(f"no device has the {' or '.join(kinds)} {device}: name its kind with --kind")
+            output.one(await _found(session, account, device, kinds), COLUMNS)
 
     run(work)
+
+
+@app.command("history", epilog="Example: thingspace devices history 353272090079193 --from 2026-11-01 --connections")
+@with_groups
+def show_history(
+    access: Access,
+    output: Output,
+    *,
+    device: _DeviceArgument,
+    kind: _KindOption = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from", help="A day or a time, such as 2026-11-01 or 2026-11-01T08:00.", show_default="30 days ago"
+        ),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="A day, which is included, or a time.", show_default="now")
+    ] = None,
+    connections: Annotated[
+        bool, typer.Option("--connections", help="Print the data sessions instead of the changes of the service.")
+    ] = False,
+) -> None:
+    """Print the history of a device, oldest first: activations, suspensions and other changes of its service.
+
+    Times without an offset, such as +02:00, are in UTC.
+    """
+
+    async def work() -> None:
+        account, kinds = access.optional_account, _kinds(device, kind)
+        earliest, latest = _span(start, end)
+        async with access.session() as session:
+            found = await _found(session, account, device, kinds)
+            calls = session.devices.history
+            span: dict[str, Any] = {"device_id": found, "earliest": earliest, "latest": latest}
+            if connections:
+                async with aclosing(calls.connections(DeviceConnectionListRequest(**span))) as events:
+                    await output.rows(events, _CONNECTIONS)
+            else:
+                async with aclosing(calls.provisioning(DeviceProvisioningHistoryListRequest(**span))) as changes:
+                    await output.rows(changes, _CHANGES)
+
+    run(work)
+
+
+_CHANGES: Final[Columns[ProvisioningHistory]] = {
+    "time": lambda change: change.occurred_at,
+    "change": lambda change: change.event_type,
+    "status": lambda change: change.status,
+    "by": lambda change: change.event_by,
+    "service plan": lambda change: change.service_plan,
+    "mdn": lambda change: change.mdn,
+    "msisdn": lambda change: change.msisdn,
+}
+
+_CONNECTIONS: Final[Columns[ConnectionEvent]] = {
+    "time": lambda event: event.occurred_at,
+    "event": lambda event: event.attribute("Event"),
+    "bytes": lambda event: event.attribute("BytesUsed"),
+    "attributes": lambda event: ", ".join(
+        f"{one.key}: {one.value}"
+        for one in event.connection_event_attributes
+        if one.value and one.key not in ("Event", "BytesUsed")
+    ),
+}
+
+
+def _kinds(device: str, kind: str | None) -> list[str]:
+    """Return the kinds to look an identifier up as. Raises ConfigurationError for an unknown kind."""
+    if kind is None:
+        return kinds_of(device)
+    if kind.casefold() not in KINDS:
+        raise ConfigurationError(f"--kind {kind} does not exist: choose from {', '.join(KINDS)}")
+    return [kind.casefold()]
+
+
+async def _found(session: Session, account: str | None, device: str, kinds: list[str]) -> Device:
+    """Read a device by an identifier that may be of several kinds. Raises ConfigurationError if there is none."""
+    for kind in kinds:
+        with warnings.catch_warnings():  # If the device exists, the identifier is right.
+            warnings.simplefilter("ignore", SuspiciousIdentifier)
+            identifier = DeviceId(kind=kind, id=device)
+        try:
+            return await session.devices.get(identifier, account_name=account)
+        except NotFound:
+            continue
+    raise ConfigurationError(f"no device has the {' or '.join(kinds)} {device}: name its kind with --kind")
+
+
+def _span(start: str | None, end: str | None) -> tuple[datetime, datetime]:
+    """Return the time span of a history. Raises ConfigurationError unless it has two times in order."""
+    now = datetime.now(UTC)
+    latest = now if end is None else min(_moment("--to", end, is_end=True), now)
+    earliest = latest - _DEFAULT_SPAN if start is None else _moment("--from", start)
+    if earliest >= latest:
+        raise ConfigurationError(f"--from {start} is not before {'now' if end is None else f'--to {end}'}")
+    return earliest, latest
+
+
+_DEFAULT_SPAN: Final = timedelta(days=30)
+
+
+_YEARS: Final = range(2000, 2100)
+"""Others are mistyped, and could not be computed with."""
+
+
+def _moment(option: str, given: str, *, is_end: bool = False) -> datetime:
+    """Return a time. A day means its first moment, or its last one at the end of a span."""
+    time = None
+    with suppress(ValueError):
+        time = datetime.fromisoformat(given)
+    if time is None or time.year not in _YEARS:
+        raise ConfigurationError(
+            f"{option} {given} is not a time: use a day such as 2026-11-01, or a time such as 2026-11-01T08:00"
+        )
+    if is_end and len(given) <= len("2026-11-01"):
+        time += timedelta(days=1)
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
 _PAGE: Final = 2000
@@ -127,21 +243,12 @@ def _search(given: str) -> DeviceIdSearch:
     name, separator, part = given.partition("=")
     how = _SEARCHES.get(name[-1:], "contains")
     kind = name.rstrip("^$").strip().casefold()
-    if not separator or not part or kind not in _KINDS:
+    if not separator or not part or kind not in KINDS:
         raise ConfigurationError(
             f"--filter {given} is not a filter: use imei=PART, imei^=START or imei$=END, or another kind: "
-            f"{', '.join(_KINDS)}"
+            f"{', '.join(KINDS)}"
         )
     return DeviceIdSearch(kind=kind, **{how: part})
-
-
-def _kinds_of(identifier: str) -> list[str]:
-    """Return the kinds that an identifier may be of, the most usual ones first."""
-    if found := [kind for kind in _KINDS if fault_of_identifier(kind, identifier) is None]:
-        return found
-    raise ConfigurationError(
-        f"{identifier} is not an identifier: use an IMEI, ICCID, MDN, EID, or another one of a device"
-    )
 
 
 async def _check_state(session: Session, account: str | None, state: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Annotated, Final
 
@@ -10,9 +12,13 @@ import typer
 from thingspace_async import Accepted
 from thingspace_async._cli._access import Access
 from thingspace_async._cli._groups import with_groups
+from thingspace_async._cli._inboxes import DEFAULT, InboxOption
 from thingspace_async._cli._output import Columns, Output
+from thingspace_async._cli._results import SOME_FAILED, Shown, existing, printed
 from thingspace_async._cli._run import run
+from thingspace_async._core.types import DeviceIds
 from thingspace_async.accounts import AsynchronousRequestResult
+from thingspace_async.callbacks import Outcomes, Received
 
 __all__ = ["app"]
 
@@ -24,8 +30,6 @@ _COLUMNS: Final[Columns[AsynchronousRequestResult]] = {
 }
 
 _IdArgument = Annotated[str, typer.Argument(help="The request id.", show_default=False)]
-
-_SOME_FAILED: Final = 4
 
 
 @app.callback()
@@ -67,7 +71,45 @@ def wait(
     run(work)
 
 
+@app.command("follow", epilog="Example: thingspace requests follow 2c90bd28-e969-4d3c-a3b4-0d5c3f6f2a11 --limit 2")
+@with_groups
+def follow(
+    output: Output,
+    *,
+    request_id: _IdArgument,
+    inbox: InboxOption = DEFAULT,
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after this number of messages.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.001, max=1440, help="Stop if no message has arrived for so long.")
+    ] = None,
+) -> None:
+    """Print the messages of a request, stored and new ones, until interrupted.
+
+    The exit status is 4 if one of them reports a failure. The command reads the inbox of a `thingspace receiver`, and
+    needs no credentials.
+    """
+
+    async def work() -> None:
+        within = None if minutes is None else timedelta(minutes=minutes)
+        async with existing(inbox) as held:
+            messages = Outcomes(held).stream(Accepted(request_id=request_id), timeout=within)
+            await printed(output, _shown(messages, limit))
+
+    run(work)
+
+
+async def _shown(messages: AsyncGenerator[Received], most: int | None) -> AsyncGenerator[Shown]:
+    """Yield the first messages as rows."""
+    async with aclosing(messages) as found:
+        count = 0
+        async for received in found:
+            yield Shown(device=DeviceIds(device_ids=received.message.device_ids), received=received)
+            count += 1
+            if count == most:
+                return
+
+
 def _show(output: Output, result: AsynchronousRequestResult) -> None:
     output.one(result, _COLUMNS)
     if result.failed:
-        raise typer.Exit(_SOME_FAILED)
+        raise typer.Exit(SOME_FAILED)
