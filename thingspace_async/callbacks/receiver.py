@@ -487,6 +487,7 @@ def _split(body: bytes) -> tuple[object, object, bytes]:
 
 def _split_list(body: bytes) -> list[bytes]:
     """Return the messages of a list. One that is nested too deeply is empty: the inbox refuses it, and no other."""
+    found: list[Any]
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError:
