@@ -162,8 +162,9 @@ _blocking = BlockBuster(["thingspace_async._core", "thingspace_async._session"])
 del _blocking.functions["os.stat"]  # In debug mode, asyncio checks source files for each callback that it schedules.
 
 
-# Libraries imported at first use read their version.
-_blocking.functions["io.TextIOWrapper.read"].can_block_in("importlib/metadata/__init__.py", {"read_text"})
+# Libraries read their version at their first use. The second file is of a backport, which keyring needs on Python 3.11.
+for _file in ("importlib/metadata/__init__.py", "importlib_metadata/__init__.py"):
+    _blocking.functions["io.TextIOWrapper.read"].can_block_in(_file, {"read_text"})
 
 # Coverage's tracer notes each new file under a lock.
 _blocking.functions["threading.Lock.acquire"].can_block_in("coverage/collector.py", {"lock_data", "unlock_data"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -32,6 +33,9 @@ def replaced(path: Path) -> Iterator[TextIO]:
 @contextmanager
 def all_replaced(paths: Sequence[Path]) -> Iterator[list[TextIO]]:
     """Open a file next to each path for the block. All are on the disk before the first one replaces its path."""
+    for path in paths:
+        if path.is_dir():  # Otherwise only some of the files would be replaced.
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     with ExitStack() as left:
         parts, files = list[Path](), list[TextIO]()
         for path in paths:
