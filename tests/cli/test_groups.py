@@ -43,6 +43,8 @@ async def test_a_group_lives_from_its_creation_to_its_deletion(place: Place, tmp
 
     status, printed, _ = await place.command("groups", "list", "--json")
     assert ("West pumps", "In the west") in [(one["name"], one["description"]) for one in json.loads(printed)]
+    status, _, complaints = await place.command("groups", "delete", "West pumps", "--dry-run")
+    assert (status, complaints) == (0, "would delete the group West pumps, and move 2 devices to the default group\n")
     status, _, complaints = await place.command("groups", "delete", "West pumps", "--yes")
     assert (status, complaints) == (0, "deleted the group West pumps\n")
     _, printed, _ = await place.command("groups", "list")

@@ -226,7 +226,7 @@ async def test_a_closed_stdout_removes_nothing(cloud: Simulator) -> None:
 
 async def test_the_queue_is_followed_through_faults_and_each_message_is_printed_once(cloud: Simulator) -> None:
     texts = receive(cloud, 3)
-    cloud.faults.add("sms.queued", Status(503, {}))
+    cloud.faults.add("sms.queued", Status(503, {}), times=2)
     words = ("--account", ACCOUNT, "--every", "0.05", "--yes", "--format", "jsonl", "--limit", "5")
     running = asyncio.create_task(run("sms", "follow", *words, **cloud.exports()))
     async with asyncio.timeout(60):
@@ -258,6 +258,9 @@ async def test_following_the_queue_asks_first_and_names_the_listener_that_gets_n
     words = ("sms", "follow", "--limit", "1")
     status, _, complaints = await place.command(*words)
     assert (status, "Pass --yes to confirm" in complaints) == (1, True)
+    status, printed, complaints = await place.command(*words, "--dry-run")
+    assert (status, printed, complaints.startswith("would remove messages")) == (0, "", True)
+    assert not place.cloud.count("sms.queued")
     listener = place.cloud.listeners[ACCOUNT].pop("EnhancedConnectivityService")
     receive(place.cloud, 1)
     place.cloud.listeners[ACCOUNT]["EnhancedConnectivityService"] = listener

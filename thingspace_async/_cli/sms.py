@@ -140,7 +140,7 @@ def show_queued(
         async with access.session() as session:
             if not remove:
                 page = await session.sms.queued_page(account)
-                await output.rows(each(page.messages), _MESSAGES)
+                await output.rows(each(page.messages), _MESSAGES, at_once=True)
                 if page.has_more_data:
                     typer.echo("There are more messages: --remove prints and removes all.", err=True)
                 elif page.messages and page.next is None:  # PROTOCOL.md 5 leaves this open.
