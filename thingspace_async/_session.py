@@ -257,6 +257,11 @@ class Session:
         """Current credentials. After a reset, they have the new password."""
         return self._engine.login.credentials
 
+    @property
+    def oauth_seconds_left(self) -> float | None:
+        """Seconds until the OAuth token expires, or None if there is none. The session renews it before."""
+        return self._engine.login.oauth.seconds_left
+
     async def revoke_oauth_token(self) -> None:
         """Revoke the OAuth token, for every process that uses the same key. The next call fetches a new one.
 

@@ -210,6 +210,13 @@ class Rules(RuleBasedStateMachine):
         self.open = [one for one in self.open if one != (password, mark)]
 
     @rule(password=passwords)
+    def look(self, password: str) -> None:
+        left = max(0, MOST_REFUSED - self.refusals - len(self.open))
+        for _ in range(2):
+            found = asyncio.run(self.guard.look(Secret(password)))
+            assert found == (self.expected(password, ""), password == self.accepted, left, None)
+
+    @rule(password=passwords)
     def retire(self, password: str) -> None:
         asyncio.run(self.guard.settle(Secret(password), "", Retired()))
         self.refused[password] = RETIRED
@@ -270,6 +277,24 @@ async def test_the_guards_memory_survives_the_process(path: Path) -> None:
 async def test_a_file_distinguishes_hosts_and_users(path: Path, host: str, user: str) -> None:
     await _refuse(_in_file(path), "p-hidden", "2", "3")
     assert await _in_file(path, host, user).admit(PASSWORD, "a") is None
+
+
+async def test_looking_at_the_file_changes_nothing_and_creates_none(path: Path) -> None:
+    assert await _in_file(path).look(PASSWORD) == (None, False, MOST_REFUSED, path)
+    assert not list(path.parent.iterdir())
+    await _refuse(_in_file(path), "p-hidden")
+    before = await asyncio.to_thread(path.read_bytes)
+    assert await _in_file(path).look(PASSWORD) == (REFUSED, False, MOST_REFUSED - 1, path)
+    assert await _in_file(path, user="other").look(PASSWORD) == (None, False, MOST_REFUSED, path)
+    assert await asyncio.to_thread(path.read_bytes) == before
+
+
+async def test_a_look_at_a_file_that_cannot_be_read_finds_what_this_process_knows(path: Path) -> None:
+    guard = _in_file(path)
+    await _refuse(guard, "p-hidden")
+    await asyncio.to_thread(path.unlink)
+    await asyncio.to_thread(path.mkdir)
+    assert await guard.look(PASSWORD) == (REFUSED, False, MOST_REFUSED - 1, None)
 
 
 async def test_the_process_keeps_its_memory_when_the_file_fails_later(

@@ -108,6 +108,19 @@ async def test_a_late_rejection_keeps_the_newer_token() -> None:
     assert keeper.current is None
 
 
+async def test_the_time_left_is_that_of_the_present_token() -> None:
+    clock = Clock()
+    keeper = TokenKeeper(Source(seconds=3600), clock=clock)
+    assert keeper.seconds_left is None
+    await keeper.get()
+    clock.now += 600
+    assert keeper.seconds_left == 3000
+    clock.now += 6000
+    assert keeper.seconds_left == 0
+    keeper.forget()
+    assert keeper.seconds_left is None
+
+
 async def test_a_dropped_token_is_fetched_again() -> None:
     keeper = TokenKeeper(Source(seconds=3600))
     await keeper.get()

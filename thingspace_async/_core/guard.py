@@ -38,6 +38,7 @@ __all__ = [
     "Guard",
     "Refusal",
     "Retired",
+    "Standing",
     "Verdict",
     "Withdrawn",
     "brief_digest_of",
@@ -95,6 +96,19 @@ WITHDRAWN: Final = Withdrawn()
 
 Verdict = Accepted | Withdrawn | Retired | Refusal
 """How a login ended. A login without a verdict counts as unanswered."""
+
+
+class Standing(NamedTuple):
+    """The state of a user and of a password."""
+
+    withheld: Refusal | None
+    """The reason why the password is not sent, or None."""
+    accepted: bool
+    """Whether the platform accepted the password at the last login."""
+    left: int
+    """Logins that may still be refused or go unanswered before no new password is sent."""
+    path: Path | None = None
+    """The file with the counts, or None if they are in the memory of this process."""
 
 
 class Guard(Protocol):
@@ -166,20 +180,30 @@ class _Record:
         if force:
             self.refused.pop(digest, None)
             self.unanswered.pop(digest, None)
+        elif (refusal := self.withheld(digest, mark)) is not None:
+            return refusal
+        if digest != self.accepted and mark not in (marks := self.unanswered.setdefault(digest, [])):
+            marks.append(mark)
+        return None
+
+    def withheld(self, digest: str, mark: str | None = None) -> Refusal | None:
+        """Return the reason why a login must not be sent."""
         if (refusal := self.refused.get(digest)) is not None:
             return refusal
-        if digest == self.accepted:
+        marks = self.unanswered.get(digest, [])
+        if digest == self.accepted or mark in marks:
             return None
-        marks = self.unanswered.setdefault(digest, [])
-        if mark in marks:
-            return None
-        if not force:
-            if len(marks) >= MOST_UNANSWERED:
-                return UNANSWERED
-            if self.refusals + sum(map(len, self.unanswered.values())) >= MOST_REFUSED:
-                return TOO_MANY
-        marks.append(mark)
-        return None
+        if len(marks) >= MOST_UNANSWERED:
+            return UNANSWERED
+        return None if self.left else TOO_MANY
+
+    @property
+    def left(self) -> int:
+        """Logins with new passwords that may still be sent."""
+        return max(0, MOST_REFUSED - self.refusals - sum(map(len, self.unanswered.values())))
+
+    def standing(self, digest: str) -> Standing:
+        return Standing(self.withheld(digest), digest == self.accepted, self.left)
 
     def settle(self, digest: str, mark: str, verdict: Verdict) -> None:
         marks = [other for other in self.unanswered.pop(digest, []) if other != mark]
@@ -275,6 +299,11 @@ class MemoryGuard:
         with self._mutex:
             self._record.settle(self._digest(password), mark, verdict)
 
+    async def look(self, password: Secret) -> Standing:
+        """Return the state of the user and of a password. This changes nothing."""
+        with self._mutex:
+            return self._record.standing(self._digest(password))
+
     def _digest(self, password: Secret) -> str:
         return brief_digest_of(password, b"", self._key).hex()
 
@@ -337,6 +366,16 @@ class FileGuard:
         await self._memory.settle(password, mark, verdict)
         await self._change(password, lambda record, digest: record.settle(digest, mark, verdict))
 
+    async def look(self, password: Secret) -> Standing:
+        """Return the state of the user and of a password. This changes nothing, and creates no file."""
+        known = await _in_thread(lambda: self._tolerant(lambda: self._standing(password)))
+        return await self._memory.look(password) if known is None else known
+
+    def _standing(self, password: Secret) -> Standing:
+        salt, users = _read(self._path)  # Without a lock, because the file is always replaced as a whole.
+        record = users.get(self._name(salt)) or _Record()
+        return record.standing(digest_of(password, salt))._replace(path=self._path)
+
     async def _change(self, password: Secret, work: Callable[[_Record, str], Refusal | None]) -> _Done | None:
         return await _in_thread(lambda: self._tolerant(lambda: self._changed(password, work)))
 
@@ -363,11 +402,14 @@ class FileGuard:
         lock = _lock(Path(f"{self._path}.lock"))
         with lock.acquire(timeout=_LONGEST_TURN):
             salt, users = _read(self._path)
-            name = hashlib.blake2b(self._user, key=salt, digest_size=24).hexdigest()
-            record = users.setdefault(name, _Record())
+            record = users.setdefault(self._name(salt), _Record())
             result = work(record, digest_of(password, salt))
             _write(self._path, salt, users)
         return _Done(result)
+
+    def _name(self, salt: bytes) -> str:
+        """Return the name of the user in the file."""
+        return hashlib.blake2b(self._user, key=salt, digest_size=24).hexdigest()
 
 
 class _Done(NamedTuple):
@@ -439,7 +481,7 @@ _in_memory: Final[dict[tuple[str, str], MemoryGuard]] = {}
 _making = threading.Lock()
 
 
-def local_guard(host: str, username: str) -> Guard:
+def local_guard(host: str, username: str) -> MemoryGuard | FileGuard:
     """Return this machine's guard of a user, as configured by `THINGSPACE_GUARD_FILE`.
 
     Without the variable, the file is in the user's state directory. Loopback hosts then have no file, so that wrong

@@ -84,6 +84,11 @@ class TokenKeeper:
         return None if self.token is None else self.token.secret
 
     @property
+    def seconds_left(self) -> float | None:
+        """Seconds until the token expires, or None if there is none or its lifetime is unknown."""
+        return None if math.isinf(self._end) else max(0.0, self._end - self._clock())
+
+    @property
     def current(self) -> Secret | None:
         """The token, or None if it is missing, due for renewal, or due for a check with the store."""
         if (token := self.token) is None or self._clock() >= self._early:
