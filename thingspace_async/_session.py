@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import cached_property
 from types import NoneType, TracebackType
 from typing import TYPE_CHECKING, Final, NoReturn, Self, get_args
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -19,7 +19,7 @@ from thingspace_async._core.engine import Engine
 from thingspace_async._core.environment import Credentials, CredentialsProvider, Environment
 from thingspace_async._core.hooks import Hooks
 from thingspace_async._core.login import Login
-from thingspace_async._core.operation import Method, Operation, Query, Server
+from thingspace_async._core.operation import Method, Operation, Query, Server, check_path
 from thingspace_async._core.retry import RetryPolicy
 from thingspace_async._core.secrets import Secrets
 from thingspace_async._core.sending import Sender
@@ -332,11 +332,11 @@ class Session:
             raise InvalidRequest("request: give either json or content")
         if content is not None and not isinstance(content, bytes | str):
             raise InvalidRequest(f"request: content must be bytes or a str, not {type(content).__name__}")
-        checked = _checked_path(path, self._engine.environment.bases.get(server, ""))
+        check_path(path, self._engine.environment.bases.get(server, ""))
         if query is not None and not _is_query(query):
             raise InvalidRequest("request: query must map names to strings, or to lists or mappings of strings")
-        name = f"{method} {checked.partition('?')[0]}"
-        operation = Operation(name, method, checked, NoneType, NoneType, repeatable=repeatable, server=server)
+        name = f"{method} {path.partition('?')[0]}"
+        operation = Operation(name, method, path, NoneType, NoneType, repeatable=repeatable, server=server)
         data = content.encode() if isinstance(content, str) else content
         if json is not None:
             data = codec.dump(json)
@@ -567,21 +567,6 @@ class Session:
         from thingspace_async.v2x.calls import V2x
 
         return V2x(self._caller)
-
-
-def _checked_path(path: str, base: str) -> str:
-    if not isinstance(path, str):
-        raise InvalidRequest(f"request: the path must be a str, not {type(path).__name__}")
-    plain = path.partition("?")[0]
-    if not path.startswith("/") or path.startswith("//"):
-        raise InvalidRequest("request: the path must begin with one slash, as in /m2m/v1/...")
-    if path.startswith("/api/") and urlsplit(base).path.startswith("/api"):
-        raise InvalidRequest("request: leave /api out of the path: it must begin as in /m2m/v1/...")
-    if not path.isprintable() or not path.isascii() or " " in path or "#" in path:
-        raise InvalidRequest("request: percent-encode spaces, control characters, # and non-ASCII letters in the path")
-    if {".", ".."} & set(unquote(plain).replace("\\", "/").split("/")):
-        raise InvalidRequest("request: the path must not have a `.` or `..` segment")
-    return path
 
 
 def _is_query(query: object) -> bool:

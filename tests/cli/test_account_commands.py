@@ -185,6 +185,8 @@ async def test_a_refusal_prints_the_platforms_answer_and_fails(cloud: Simulator)
     status, printed, complaints = await run("request", "GET", "/m2m/v1/accounts/nothing", **cloud.exports())
     assert (status, complaints.count("\n")) == (1, 1)
     assert "errorCode" in json.loads(printed)
+    _, printed, _ = await run("request", "GET", "/m2m/v1/accounts/nothing", "--include", **cloud.exports())
+    assert printed.startswith("HTTP 400\n\n{")
 
 
 @pytest.mark.parametrize(
@@ -197,13 +199,22 @@ async def test_a_refusal_prints_the_platforms_answer_and_fails(cloud: Simulator)
         (("GET", "/m2m/v1/x", "--data", "{"), "--data is not JSON"),
         (("GET", "/m2m/v1/x", "--data", "@/nowhere/body.json"), "--data @/nowhere/body.json cannot be read"),
         (("GET", "https://elsewhere.example/x"), "path"),
+        (("POST", "//elsewhere.example/x"), "path"),
     ],
 )
-async def test_a_request_that_cannot_be_sent_is_one_line(
+async def test_a_request_that_cannot_be_sent_is_one_line_also_in_a_dry_run(
     cloud: Simulator, words: tuple[str, ...], complaint: str
 ) -> None:
-    status, printed, complaints = await run("request", *words, **cloud.exports())
-    assert (status, printed) == (1, "")
-    assert complaint in complaints
-    assert complaints.count("\n") == 1
-    assert not [one for one in cloud.requests if one.path.endswith("/x")]
+    for more in ((), ("--dry-run",)):
+        status, printed, complaints = await run("request", *words, *more, **cloud.exports())
+        assert (status, printed) == (1, "")
+        assert complaint in complaints
+        assert complaints.count("\n") == 1
+    assert not cloud.requests
+
+
+async def test_a_refused_login_is_no_answer_of_the_endpoint(cloud: Simulator) -> None:
+    variables = {**cloud.exports(), "THINGSPACE_PASSWORD": "hush-wrong"}
+    status, printed, complaints = await run("request", "GET", f"/m2m/v1/accounts/{ACCOUNT}", **variables)
+    assert (status, printed, complaints.count("\n")) == (1, "", 1)
+    assert "hush-wrong" not in complaints

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from pathlib import Path
+from types import NoneType
 from typing import Annotated, Any, get_args
 
 import orjson
@@ -14,7 +15,7 @@ from thingspace_async import Response
 from thingspace_async._cli._access import Access
 from thingspace_async._cli._groups import with_groups
 from thingspace_async._cli._run import confirm, run
-from thingspace_async._core.operation import Method, Server
+from thingspace_async._core.operation import Method, Operation, Server, check_headers, check_path
 from thingspace_async.errors import ApiError, ConfigurationError
 
 __all__ = ["request"]
@@ -46,9 +47,10 @@ def request(
 
     async def work() -> None:
         verb, host = _checked(method, server)
-        headers, body = _headers(header or ()), _body(data)
+        base, headers, body = access.place.bases[host], _headers(header or ()), _body(data)
+        operation = _operation(verb, path, host, base, headers)
         if dry_run:
-            _show(verb, access.place.bases[host] + path, headers, body)
+            _show(operation, base, headers, body)
             return
         if verb != "GET" and not yes:
             await confirm(f"This will send {verb} {path} to {access.place.name}. Continue?")
@@ -59,7 +61,10 @@ def request(
             try:
                 answer = await session.request(verb, path, content=body, **options)
             except ApiError as error:
-                _print(error.body or b"")
+                if error.operation == operation.name:  # Otherwise a login was refused.
+                    if include:
+                        typer.echo(f"HTTP {error.status}\n")
+                    _print(error.body or b"")
                 raise
         if include:
             _print_head(answer)
@@ -77,6 +82,16 @@ def _checked(method: str, server: str) -> tuple[Method, Server]:
     if host is None:
         raise ConfigurationError(f"--server {server} does not exist: choose from {', '.join(get_args(Server))}")
     return verb, host
+
+
+def _operation(
+    method: Method, path: str, server: Server, base: str, headers: dict[str, str]
+) -> Operation[NoneType, NoneType]:
+    """Return the operation, as errors name it. Raises InvalidRequest if it cannot be sent."""
+    check_path(path, base)
+    name = f"{method} {path.partition('?')[0]}"
+    check_headers(name, headers)
+    return Operation(name, method, path, NoneType, NoneType, server=server)
 
 
 def _headers(given: list[str] | tuple[()]) -> dict[str, str]:
@@ -108,10 +123,10 @@ def _body(data: str | None) -> bytes | None:
     return body
 
 
-def _show(method: str, url: str, headers: dict[str, str], body: bytes | None) -> None:
+def _show(operation: Operation[NoneType, NoneType], base: str, headers: dict[str, str], body: bytes | None) -> None:
     """Print a request. The tokens do not exist yet."""
-    typer.echo(f"{method} {url}")
-    for name, value in {"Authorization": "***", "VZ-M2M-Token": "***", **headers}.items():
+    typer.echo(f"{operation.method} {base}{operation.path}")
+    for name, value in {"Authorization": "***", operation.session_header: "***", **headers}.items():
         typer.echo(f"{name}: {value}")
     if body is not None:
         typer.echo(f"\n{body.decode()}")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 import attrs
 
@@ -22,6 +22,7 @@ __all__ = [
     "Server",
     "Text",
     "check_headers",
+    "check_path",
     "check_request",
     "encode_query",
     "fill_path",
@@ -154,6 +155,21 @@ _OURS: Final = frozenset(
     }
 )
 """Headers that hold tokens or belong to the HTTP connection."""
+
+
+def check_path(path: str, base: str) -> None:
+    """Raise InvalidRequest for a path that a user must not append to a base URL."""
+    if not isinstance(path, str):
+        raise InvalidRequest(f"request: the path must be a str, not {type(path).__name__}")
+    plain = path.partition("?")[0]
+    if not path.startswith("/") or path.startswith("//"):
+        raise InvalidRequest("request: the path must begin with one slash, as in /m2m/v1/...")
+    if path.startswith("/api/") and urlsplit(base).path.startswith("/api"):
+        raise InvalidRequest("request: leave /api out of the path: it must begin as in /m2m/v1/...")
+    if not path.isprintable() or not path.isascii() or " " in path or "#" in path:
+        raise InvalidRequest("request: percent-encode spaces, control characters, # and non-ASCII letters in the path")
+    if {".", ".."} & set(unquote(plain).replace("\\", "/").split("/")):
+        raise InvalidRequest("request: the path must not have a `.` or `..` segment")
 
 
 def check_headers(operation: str, headers: Mapping[str, str]) -> None:
