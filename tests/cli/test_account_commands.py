@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.cli.commands import run, run_on
+from tests.cli.place import Place
 from thingspace_async import DeviceId, Session
+from thingspace_async.callbacks import SqliteInbox, credentials
+from thingspace_async.callbacks.admission import Credentials
 from thingspace_async.devices import SuspendRequest
 from thingspace_async.simulator import Simulator, Status
 
@@ -119,6 +122,82 @@ async def test_a_service_without_a_listener_names_those_that_have_one(cloud: Sim
     )
 
 
+async def registered(cloud: Simulator, inbox: Path, *words: str) -> tuple[int, str]:
+    """Register the receiver of an inbox; return the status and the complaints."""
+    named = ("--base-url", "https://new.example.com/in/", "--inbox", str(inbox), "--account", ACCOUNT)
+    status, printed, complaints = await run("callbacks", "register", *words, *named, **cloud.exports())
+    assert printed == ""
+    return status, complaints
+
+
+async def test_a_receiver_is_registered_with_the_password_of_its_inbox(cloud: Simulator, tmp_path: Path) -> None:
+    async with SqliteInbox(tmp_path / "messages.db") as inbox:
+        status, complaints = await registered(
+            cloud, tmp_path / "messages.db", "carrierservice", "StateService", "--yes"
+        )
+        (expected,) = (await credentials.read_all(inbox))[SERVICE]
+    listener = cloud.listeners[ACCOUNT][SERVICE]
+    assert isinstance(expected, Credentials)
+    assert (listener["username"], listener["password"]) == (expected.username, expected.password.reveal())
+    assert listener["password"] not in complaints
+    urls = {name: f"https://new.example.com/in/{name}" for name in (SERVICE, "StateService")}
+    assert {name: cloud.listeners[ACCOUNT][name]["url"] for name in urls} == urls
+    assert (status, complaints) == (
+        0,
+        f"registered {urls[SERVICE]} for {SERVICE}, {urls['StateService']} for StateService\n",
+    )
+    assert cloud.count("callbacks.register") == 2
+    status, _ = await registered(cloud, tmp_path / "messages.db", SERVICE, "--yes")
+    assert (status, cloud.count("callbacks.register")) == (0, 2)
+
+
+async def test_a_receiver_is_registered_after_a_confirmation_only(cloud: Simulator, tmp_path: Path) -> None:
+    async with SqliteInbox(tmp_path / "messages.db"):
+        pass
+    status, complaints = await registered(cloud, tmp_path / "messages.db", SERVICE)
+    assert (status, "Pass --yes to confirm without a terminal" in complaints) == (1, True)
+    status, complaints = await registered(cloud, tmp_path / "messages.db", SERVICE, "--dry-run")
+    assert (status, complaints) == (0, f"would register https://new.example.com/in/{SERVICE} for {SERVICE}\n")
+    assert not cloud.count("callbacks.register")
+
+
+async def test_the_listener_of_another_program_is_replaced_only_on_request(cloud: Simulator, tmp_path: Path) -> None:
+    listen(cloud)
+    async with SqliteInbox(tmp_path / "messages.db"):
+        pass
+    old = "https://fleet.example.com/callbacks"
+    status, complaints = await registered(cloud, tmp_path / "messages.db", SERVICE, "--yes")
+    taken = f"thingspace: the account has other listeners, {SERVICE} at {old}: pass --replace, or deregister them\n"
+    assert (status, complaints, cloud.listeners[ACCOUNT][SERVICE]["url"]) == (1, taken, old)
+    words = (SERVICE, "--replace")
+    status, complaints = await registered(cloud, tmp_path / "messages.db", *words, "--dry-run")
+    assert (status, f"for {SERVICE} instead of {old}" in complaints) == (0, True)
+    status, _ = await registered(cloud, tmp_path / "messages.db", *words, "--yes")
+    assert (status, cloud.listeners[ACCOUNT][SERVICE]["url"]) == (0, f"https://new.example.com/in/{SERVICE}")
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--inbox", "nowhere.db"), "--inbox nowhere.db does not exist"),
+        (("--base-url", "https://new.example.com:8443/in"), "port"),
+        (("--base-url", "https://new.example.com/in?key=1"), "without a query"),
+    ],
+)
+async def test_a_receiver_that_cannot_be_registered_is_one_line(
+    cloud: Simulator, tmp_path: Path, words: tuple[str, ...], complaint: str
+) -> None:
+    async with SqliteInbox(tmp_path / "messages.db"):
+        pass
+    named = ("--inbox", str(tmp_path / "messages.db"), "--base-url", "https://new.example.com/in", "--account", ACCOUNT)
+    command = ("callbacks", "register", SERVICE, *named, *words, "--yes")
+    status, printed, complaints = await run(*command, PWD=str(tmp_path), **cloud.exports())
+    assert (status, printed, complaints.count("\n")) == (1, "", 1)
+    assert complaint in complaints
+    assert not cloud.count("callbacks.register")
+    assert not (tmp_path / "nowhere.db").exists()
+
+
 # Requests
 
 
@@ -140,6 +219,26 @@ async def test_a_failed_request_ends_with_a_status_of_its_own(cloud: Simulator) 
     cloud.faults.add("accounts.request_status", failed)
     status, printed, complaints = await run("requests", "status", "1", "--account", ACCOUNT, **cloud.exports())
     assert (status, printed.split()[-1], complaints) == (4, "Failed", "")
+
+
+async def test_the_outcome_of_each_device_is_read_from_the_inbox_without_credentials(place: Place) -> None:
+    active, other = place.active(2)
+    place.suspend(1)  # The first one, so that its suspension fails.
+    request = SuspendRequest(account_name=ACCOUNT, devices=[DeviceId.imei(active), DeviceId.imei(other)])
+    async with Session(place.cloud.credentials, environment=place.cloud.environment) as session:
+        request_id = (await session.devices.suspend(request)).request_id
+    words = ("requests", "wait", request_id, "--inbox", str(place.inbox), "--json")
+    status, printed, complaints = await run(*words, "--devices", "2")
+    assert (status, len(json.loads(printed))) == (4, 2)
+    assert complaints == f"request {request_id} was accepted, waiting for its results\n"
+    status, _, complaints = await run(*words, "--devices", "3", "--minutes", "0.01")
+    assert (status, complaints.count("\n")) == (1, 2)
+
+
+async def test_outcomes_need_an_inbox(cloud: Simulator) -> None:
+    status, printed, complaints = await run("requests", "wait", "1", "--devices", "2", **cloud.exports())
+    assert (status, printed, complaints.count("\n")) == (1, "", 1)
+    assert "--devices needs an inbox" in complaints
 
 
 # Any endpoint

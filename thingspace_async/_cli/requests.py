@@ -14,11 +14,12 @@ from thingspace_async._cli._access import Access
 from thingspace_async._cli._groups import with_groups
 from thingspace_async._cli._inboxes import DEFAULT, InboxOption
 from thingspace_async._cli._output import Columns, Output
-from thingspace_async._cli._results import SOME_FAILED, Shown, existing, printed
+from thingspace_async._cli._results import SOME_FAILED, Results, Shown, existing, printed
 from thingspace_async._cli._run import run
 from thingspace_async._core.types import DeviceIds
 from thingspace_async.accounts import AsynchronousRequestResult
 from thingspace_async.callbacks import Outcomes, Received
+from thingspace_async.errors import ConfigurationError
 
 __all__ = ["app"]
 
@@ -56,16 +57,26 @@ def show_status(access: Access, output: Output, *, request_id: _IdArgument) -> N
 def wait(
     access: Access,
     output: Output,
+    results: Results,
     *,
     request_id: _IdArgument,
-    minutes: Annotated[float, typer.Option(min=0.01, max=1440, help="How long to wait.")] = 60.0,
+    devices: Annotated[
+        int | None, typer.Option(min=1, help="Wait in the inbox, for the outcomes of this number of devices.")
+    ] = None,
 ) -> None:
-    """Wait until the platform has finished a request, and print its status. The exit status is 4 if it has failed."""
+    """Wait until the platform has finished a request, and print its status. The exit status is 4 if it has failed.
+
+    With --devices, the outcome of each device is printed as it arrives in the inbox, which needs no credentials.
+    """
 
     async def work() -> None:
-        account, accepted = access.required_account, Accepted(request_id=request_id)
+        accepted = Accepted(request_id=request_id)
+        if devices is not None:
+            await _wait_for_outcomes(output, results, accepted, devices)
+            return
+        account = access.required_account
         async with access.session() as session:
-            result = await session.accounts.wait(account, accepted, timeout=timedelta(minutes=minutes))
+            result = await session.accounts.wait(account, accepted, timeout=timedelta(minutes=results.minutes))
         _show(output, result)
 
     run(work)
@@ -107,6 +118,13 @@ async def _shown(messages: AsyncGenerator[Received], most: int | None) -> AsyncG
             count += 1
             if count == most:
                 return
+
+
+async def _wait_for_outcomes(output: Output, results: Results, accepted: Accepted, count: int) -> None:
+    if results.inbox is None:
+        raise ConfigurationError("--devices needs an inbox: name it with --inbox, or set THINGSPACE_INBOX")
+    async with results.opened(output) as inbox:
+        await results.show(output, accepted, inbox, count=count)
 
 
 def _show(output: Output, result: AsynchronousRequestResult) -> None:
