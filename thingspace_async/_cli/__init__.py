@@ -24,6 +24,7 @@ class _Place(NamedTuple):
 
 
 COMMANDS: Final = {
+    "accounts": _Place("accounts", "Print the accounts that the user can see, with their numbers of devices."),
     "callbacks": _Place("callbacks", "The listeners that the platform posts messages to."),
     "demo": _Place("demo", "Show the main calls: on a simulator, or on the real platform with --live."),
     "devices": _Place("devices", "The devices of an account."),
@@ -44,6 +45,7 @@ COMMANDS: Final = {
     ),
     "usage": _Place("usage", "Read the usage of devices in a month."),
     "v2x": _Place("v2x", "Clients of the Edge Transportation Exchange (V2X)."),
+    "whoami": _Place("whoami", "Print the login that commands use, and how often it may still be refused."),
 }
 
 

@@ -73,6 +73,16 @@ class Access:
             raise ConfigurationError(f"name an account with --account, or set {_ACCOUNT}")
         return name
 
+    @property
+    def login(self) -> str:
+        """Where the login comes from."""
+        return "environment variables" if (profile := self._chosen) is None else f"profile {profile.name}"
+
+    async def credentials(self) -> Credentials:
+        """Return the credentials. Raises ConfigurationError if they are missing, or not for the environment."""
+        _, profile = self.place, self._chosen
+        return _exported_credentials() if profile is None else await profile.credentials()
+
     def session(self, **options: Any) -> Session:
         """Return a session that is not open yet. Raises ConfigurationError if credentials are missing."""
         place, profile = self.place, self._chosen
