@@ -98,7 +98,10 @@ async def test_a_listener_is_deregistered_after_a_confirmation_only(cloud: Simul
     status, _, complaints = await run(*words, **cloud.exports())
     assert (status, "Pass --yes to confirm without a terminal" in complaints) == (1, True)
     status, _, complaints = await run(*words, "--dry-run", **cloud.exports())
-    assert (status, complaints) == (0, f"would deregister https://fleet.example.com/callbacks for {SERVICE}\n")
+    assert (status, complaints) == (
+        0,
+        f"would deregister https://fleet.example.com/callbacks for {SERVICE}, so that its messages are lost\n",
+    )
     ours, theirs = pty.openpty()
     try:
         os.write(ours, b"no\n")
@@ -110,6 +113,22 @@ async def test_a_listener_is_deregistered_after_a_confirmation_only(cloud: Simul
     finally:
         os.close(ours)
         os.close(theirs)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://me:s3cret@fleet.example.com/x", "https://fleet.example.com/x~me~s3cret", "https://a.example/x?k=s3cret"],
+)
+async def test_a_password_in_a_listeners_url_is_not_printed(cloud: Simulator, url: str) -> None:
+    listen(cloud)
+    cloud.listeners[ACCOUNT][SERVICE]["url"] = url
+    for form in ("table", "csv", "json", "jsonl"):
+        status, printed, _ = await run("callbacks", "list", "--account", ACCOUNT, "--format", form, **cloud.exports())
+        assert (status, "example" in printed, "s3cret" in printed) == (0, True, False)
+    for option in ("--dry-run", "--yes"):
+        words = ("callbacks", "deregister", SERVICE, "--account", ACCOUNT, option)
+        status, printed, complaints = await run(*words, **cloud.exports())
+        assert (status, "example" in complaints, "s3cret" in printed + complaints) == (0, True, False)
 
 
 async def test_a_service_without_a_listener_names_those_that_have_one(cloud: Simulator) -> None:

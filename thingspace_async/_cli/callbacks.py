@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Final
 
+import attrs
 import typer
 
 from thingspace_async import Session
@@ -14,7 +15,7 @@ from thingspace_async._cli._groups import with_groups
 from thingspace_async._cli._inboxes import DEFAULT, InboxOption
 from thingspace_async._cli._output import Columns, Output, each
 from thingspace_async._cli._results import existing
-from thingspace_async._cli._run import confirm, run
+from thingspace_async._cli._run import run
 from thingspace_async.callbacks import CallbackListener, Receiver
 from thingspace_async.callbacks.models import to_service
 from thingspace_async.callbacks.urls import is_same_url, shown_url
@@ -44,7 +45,10 @@ def list_listeners(access: Access, output: Output) -> None:
     async def work() -> None:
         account = access.required_account
         async with access.session() as session:
-            await output.rows(each(await session.callbacks.list(account)), _COLUMNS)
+            listed = await session.callbacks.list(account)
+        # A URL may contain a password, and JSON shows the URL as it is.
+        shown = [attrs.evolve(one, url=shown_url(one.url)) for one in listed]
+        await output.rows(each(shown), _COLUMNS)
 
     run(work)
 
@@ -117,10 +121,9 @@ def _described(wanted: Mapping[str, str], others: Mapping[str, str]) -> str:
 @with_groups
 def deregister(
     access: Access,
+    change: Change,
     *,
     service: Annotated[str, typer.Argument(help="Such as CarrierService.", show_default=False)],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Scripts need it.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the listener, and change nothing.")] = False,
 ) -> None:
     """Deregister the listener of a service. The platform's messages of the service are lost until you register another.
 
@@ -135,12 +138,9 @@ def deregister(
             if found is None:
                 known = ", ".join(sorted(one.service_name for one in listed if one.service_name)) or "none"
                 raise ConfigurationError(f"the account has no listener for {service}; it has: {known}")
-            if dry_run:
-                typer.echo(f"would deregister {found.url} for {service}", err=True)
-                return
-            if not yes:
-                await confirm(f"This will deregister {found.url} for {service}: its messages will be lost. Continue?")
-            await session.callbacks.deregister(account, service)
-            typer.echo(f"deregistered {found.url} for {service}", err=True)
+            place = f"{shown_url(found.url)} for {service}"
+            if await change.allowed(f"deregister {place}, so that its messages are lost"):
+                await session.callbacks.deregister(account, service)
+                typer.echo(f"deregistered {place}", err=True)
 
     run(work)

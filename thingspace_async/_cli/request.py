@@ -84,9 +84,7 @@ def _checked(method: str, server: str) -> tuple[Method, Server]:
     return verb, host
 
 
-def _operation(
-    method: Method, path: str, server: Server, base: str, headers: dict[str, str]
-) -> Operation[NoneType, NoneType]:
+def _operation(method: Method, path: str, server: Server, base: str, headers: dict[str, str]) -> Operation[None, None]:
     """Return the operation, as errors name it. Raises InvalidRequest if it cannot be sent."""
     check_path(path, base)
     name = f"{method} {path.partition('?')[0]}"
@@ -123,7 +121,7 @@ def _body(data: str | None) -> bytes | None:
     return body
 
 
-def _show(operation: Operation[NoneType, NoneType], base: str, headers: dict[str, str], body: bytes | None) -> None:
+def _show(operation: Operation[None, None], base: str, headers: dict[str, str], body: bytes | None) -> None:
     """Print a request. The tokens do not exist yet."""
     typer.echo(f"{operation.method} {base}{operation.path}")
     for name, value in {"Authorization": "***", operation.session_header: "***", **headers}.items():

@@ -12,9 +12,10 @@ import orjson
 import typer
 
 from thingspace_async._cli._access import Access
+from thingspace_async._cli._changes import Change
 from thingspace_async._cli._files import all_replaced
 from thingspace_async._cli._groups import with_groups
-from thingspace_async._cli._run import confirm, run
+from thingspace_async._cli._run import run
 from thingspace_async.errors import ConfigurationError, NotFound, SecretNotKept
 from thingspace_async.v2x import (
     ClientLookup,
@@ -46,6 +47,7 @@ def v2x() -> None:
 def enrol(
     *,
     access: Access,
+    change: Change,
     vendor: Annotated[str, typer.Option(help="Id of your business at Verizon.")],
     device_id: Annotated[str, typer.Option(help="A UUID for the client. The same client keeps it.")],
     at: Annotated[str, typer.Option(help="Where the client is: latitude,longitude, such as 33.45,-112.07.")],
@@ -53,8 +55,6 @@ def enrol(
     kind: Annotated[str, typer.Option("--type", help=f"Such as {ClientType.VEHICLE}.")] = ClientType.VEHICLE,
     subtype: Annotated[str, typer.Option(help=f"Such as {ClientSubtype.TRUCK}.")] = ClientSubtype.PASSENGER_CAR,
     network: Annotated[_Network, typer.Option(help="The network of the client.")] = _Network.VERIZON,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Look the client up, and change nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Scripts need it.")] = False,
 ) -> None:
     """Register a client or renew its certificate, write its files, and print its MQTT servers as JSON.
 
@@ -73,11 +73,8 @@ def enrol(
             except NotFound:
                 known = False
             what = f"renew the certificate of {device_id}" if known else f"register {device_id} as a new client"
-            if dry_run:
-                typer.echo(f"would {what}", err=True)
+            if not await change.allowed(what):
                 return
-            if not yes:
-                await confirm(f"This will {what}. Continue?")
             _make_folder(folder)
             client = await session.v2x.enrol(
                 request, place, keep=lambda made: _keep(folder, made), network_type=NetworkType(network)

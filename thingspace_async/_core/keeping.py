@@ -29,20 +29,14 @@ def check_keep(call: str, keep: object) -> None:
         raise InvalidRequest(f"{call}: keep must be a function or coroutine function, not {type(keep).__name__}")
 
 
-def _is_cancelled() -> bool:
-    """Return whether the current task was asked to end. Otherwise, `keep` has awaited a task that was cancelled."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
 async def hand_over(call: str, what: str, secret: T, keep: Keep[T]) -> None:
     """Have a secret stored. Raises SecretNotKept with the secret if the keeper fails or takes too long."""
     try:
         async with asyncio.timeout(KEEP_WITHIN):
             if inspect.isawaitable(kept := keep(secret)):
                 await kept
-    except (Exception, asyncio.CancelledError) as error:
-        if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+    except BaseException as error:
+        if _ends_the_task(error):
             _log.error("%s: the event loop ended before keep had stored %s", call, what)
             raise
         # Without the error's text, which may show the secret.
@@ -50,6 +44,11 @@ async def hand_over(call: str, what: str, secret: T, keep: Keep[T]) -> None:
         raise SecretNotKept(
             f"{call}: keep did not store {what} ({reason}): store the `secret` of this error now", secret=secret
         ) from error
-    except BaseException:
-        _log.error("%s: the event loop ended before keep had stored %s", call, what)
-        raise
+
+
+def _ends_the_task(error: BaseException) -> bool:
+    """Return whether the program ends, or asked this task to end. A keeper may await a task that was cancelled."""
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+    return not isinstance(error, Exception)

@@ -479,14 +479,16 @@ def _split(body: bytes) -> tuple[object, object, bytes]:
     """Return the username, the password and the rest of a message."""
     message = read_object(body)
     username, password = _pop(message, "username"), _pop(message, "password")
-    try:
-        return username, password, orjson.dumps(message)
-    except TypeError:
-        raise MessageUnreadable("it is nested too deeply") from None
+    if not (rest := _written(message)):
+        raise MessageUnreadable("it is nested too deeply")
+    return username, password, rest
 
 
 def _split_list(body: bytes) -> list[bytes]:
-    """Return the messages of a list. One that is nested too deeply is empty: the inbox refuses it, and no other."""
+    """Return the messages of a list, without usernames and passwords.
+
+    One that is nested too deeply is empty: the inbox refuses it, and no other.
+    """
     found: list[Any]
     try:
         found = orjson.loads(body)
@@ -494,10 +496,14 @@ def _split_list(body: bytes) -> list[bytes]:
         found = [None]
     if not all(isinstance(one, dict) for one in found):
         raise MessageUnreadable("a list of callback messages must have JSON objects")
+    for one in found:
+        _pop(one, "username")
+        _pop(one, "password")
     return [_written(one) for one in found]
 
 
 def _written(message: dict[str, Any]) -> bytes:
+    """Return a message as JSON, or nothing if it is nested too deeply."""
     try:
         return orjson.dumps(message)
     except TypeError:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from thingspace_async._core.registrar import listener_at
+
 __all__ = ["is_same_url", "shown_url"]
 
 
@@ -23,7 +25,10 @@ def _normalised(url: str | None) -> tuple[object, ...]:
 
 
 def shown_url(url: str | None) -> str:
-    """Return a URL without the parts that may be secret: user, password and query."""
+    """Return a URL without the parts that may be secret: user, password and query.
+
+    For an API without passwords, the last part of the path has them: see `registrar.url_with_credentials`.
+    """
     scheme, separator, rest = (url or "an unknown URL").partition("?")[0].partition("://")
     host, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
+    return listener_at(f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}").url

@@ -28,6 +28,7 @@ from tests.callbacks.receiver.conftest import (
 )
 from thingspace_async import Secret
 from thingspace_async.callbacks.inbox import MemoryInbox
+from thingspace_async.callbacks.messages import EventMessage
 from thingspace_async.callbacks.receiver import PUBLISHED_ADDRESSES, Receiver
 from thingspace_async.callbacks.sqlite_inbox import SqliteInbox
 from thingspace_async.errors import ConfigurationError, InboxUnavailable
@@ -595,6 +596,28 @@ async def test_aggregated_events_are_stored_one_by_one_and_once(
         known = basic(f"{USERNAME}:{PASSWORD}")
         assert await status_of(receiver, body, service="CloudConnector", Authorization=known) == status
     assert len(await stored(inbox)) == count
+
+
+def _contents(inbox: SqliteInbox) -> bytes:
+    """Return all bytes of the inbox's files."""
+    return b"".join(path.read_bytes() for path in inbox._path.parent.glob(f"{inbox._path.name}*"))
+
+
+async def test_events_of_a_list_are_stored_without_username_and_password(
+    receiver: Receiver, inbox: SqliteInbox
+) -> None:
+    receiver.expect("CloudConnector", username=USERNAME, password=Secret(PASSWORD))
+    body = b'[{"kind": "ts.event", "id": "1", "Username": "%b", "password": "%b"}]' % (
+        USERNAME.encode(),
+        PASSWORD.encode(),
+    )
+    known = basic(f"{USERNAME}:{PASSWORD}")
+    assert await status_of(receiver, body, service="CloudConnector", Authorization=known) == 200
+    (received,) = [one async for one in inbox.read()]
+    assert isinstance(received.message, EventMessage)
+    assert received.message.event.id == "1"
+    assert PASSWORD not in f"{received.message.event!r} {received.message.event.to_json()}"
+    assert PASSWORD.encode() not in _contents(inbox)
 
 
 async def test_an_event_that_cannot_be_read_takes_no_other_with_it(receiver: Receiver, inbox: SqliteInbox) -> None:
