@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from thingspace_async._core import codec
@@ -113,10 +113,9 @@ class Caller:
         path: Mapping[str, str] | None = None,
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
-        before_try: Callable[[], Awaitable[None]] | None = None,
     ) -> Coroutine[Any, Any, tuple[Answer, int]]:
         """Send the bytes of an operation with both tokens and return the raw answer and the number of tries."""
-        work = self._send(operation, data, path=path, query=query, headers=headers, before_try=before_try)
+        work = self._send(operation, data, path=path, query=query, headers=headers)
         return self.engine.hooks.watched(operation.name, work)
 
     def _send(
@@ -127,10 +126,8 @@ class Caller:
         path: Mapping[str, str] | None = None,
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
-        before_try: Callable[[], Awaitable[None]] | None = None,
     ) -> Coroutine[Any, Any, tuple[Answer, int]]:
         engine = self.engine
         engine.check_usable()
         request = prepare(engine.environment, operation, data, self.limits, path=path, query=query, headers=headers)
-        request.before_try = before_try
         return engine.call(request, self.policy, self.deadline)
