@@ -189,7 +189,7 @@ class V2x(Namespace):
 
         A client is recognized by an identifier of the request: `device_id`, `imei`, `iccid` or `imsi`. Without one,
         each call registers another client. Raises RequestPending if the registration is not complete after
-        `pending_for`: call it again later.
+        `pending_for`: call it again later. Raises ClientNotReady, after `keep`, if no temporary file could be written.
         https://thingspace.verizon.com/documentation/
         """
         name = "v2x.enrol"
