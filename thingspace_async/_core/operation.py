@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from types import NoneType
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
@@ -121,7 +122,7 @@ class Operation(Generic[Q, R]):
         accept = self.accept or ("text/plain" if answer is Text else None)
         set_field(self, "headers", None if accept is None else {"Accept": accept})
         set_field(self, "session_header", _SESSION_HEADERS.get(self.server, SESSION_HEADER))
-        plain = answer is not Text and self.empty is None and self.unwrap is None and not self.one_or_many
+        plain = answer not in (Text, NoneType) and self.empty is None and self.unwrap is None and not self.one_or_many
         set_field(self, "is_plain", plain)
 
 

@@ -87,7 +87,8 @@ class InsightsDevice(Model):
     """Commands that the device understands."""
     model_metadata: Any = None
     """Description of the device's model."""
-    event_retention: int | None = None
+    event_retention: str | int | None = None
+    """Days that the platform keeps its events. In Cloud Connector, the platform sends a string."""
     account_client_id: str | None = None
     billing_account_id: str | None = None
     """Name of the account."""
