@@ -151,6 +151,18 @@ async def test_only_uuids_are_unregistered(
     assert thingspace_simulator.count("v2x.clients.unregister") == 0
 
 
+async def test_more_clients_than_a_url_has_room_for_are_refused(
+    thingspace_simulator: Simulator, thingspace_session: Session
+) -> None:
+    clients = thingspace_session.v2x.clients
+    many = [str(UUID(int=number)) for number in range(300)]
+    with pytest.raises(errors.InvalidRequest, match=r"^v2x.clients.unregister: .* 8,000 is the limit: send fewer"):
+        await clients.unregister(VENDOR, many)
+    assert thingspace_simulator.count("v2x.clients.unregister") == 0
+    with pytest.raises(errors.NotFound):
+        await clients.unregister(VENDOR, many[:100])
+
+
 @pytest.mark.parametrize("ids", [{}, {"imei": IMEI, "device_id": ID}, {"device_id": "abc"}])
 def test_a_client_is_looked_up_by_one_identifier(ids: dict[str, str]) -> None:
     with pytest.raises(errors.InvalidRequest):

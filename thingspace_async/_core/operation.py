@@ -190,8 +190,12 @@ def check_headers(operation: str, headers: Mapping[str, str]) -> None:
             )
 
 
-def encode_query(query: Query) -> str:
-    """Encode query values for a URL."""
+_LONGEST_QUERY: Final = 8_000
+"""Most servers limit the whole request line to 8 KB."""
+
+
+def encode_query(operation: Operation[Any, Any], query: Query) -> str:
+    """Encode query values for a URL. Raises InvalidRequest if they are too long for most servers."""
     pairs: list[tuple[str, str]] = []
     for name, value in query.items():
         if isinstance(value, str):
@@ -200,7 +204,13 @@ def encode_query(query: Query) -> str:
             pairs += value.items()
         else:
             pairs += [(name, one) for one in value]
-    return urlencode(pairs)
+    encoded = urlencode(pairs)
+    if (length := len(encoded)) > _LONGEST_QUERY:
+        raise InvalidRequest(
+            f"{operation.name}: the request needs {length:,} characters in the URL, but {_LONGEST_QUERY:,} is the "
+            "limit: send fewer items at a time"
+        )
+    return encoded
 
 
 def request_of(operation: Operation[Q, Any], request: Q | None, filters: Mapping[str, Any], advice: str = "") -> Q:
