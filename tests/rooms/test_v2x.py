@@ -151,6 +151,21 @@ async def test_only_uuids_are_unregistered(
     assert thingspace_simulator.count("v2x.clients.unregister") == 0
 
 
+@pytest.mark.parametrize("wrong", [None, [], "", 5])
+async def test_nothing_is_deleted_without_an_id(
+    thingspace_simulator: Simulator, thingspace_session: Session, wrong: Any
+) -> None:
+    v2x, before = thingspace_session.v2x, len(thingspace_simulator.requests)
+    no_number: Any = "5" if wrong == 5 else wrong
+    with pytest.raises(errors.InvalidRequest, match=r"v2x.geofences.delete: id in the URL must"):
+        await v2x.geofences.delete(VENDOR, wrong)
+    with pytest.raises(errors.InvalidRequest, match="intersection_id must be an int"):
+        await v2x.map_messages.delete(region_id=0, intersection_id=no_number)
+    with pytest.raises(errors.InvalidRequest, match="header MessageStandard must"):
+        await v2x.map_messages.upload(VENDOR, MapMessage(message_id=18, value=CROSSING), standard=wrong)
+    assert len(thingspace_simulator.requests) == before
+
+
 async def test_more_clients_than_a_url_has_room_for_are_refused(
     thingspace_simulator: Simulator, thingspace_session: Session
 ) -> None:

@@ -195,15 +195,17 @@ _LONGEST_QUERY: Final = 8_000
 
 
 def encode_query(operation: Operation[Any, Any], query: Query) -> str:
-    """Encode query values for a URL. Raises InvalidRequest if they are too long for most servers."""
-    pairs: list[tuple[str, str]] = []
+    """Encode query values for a URL. Raises InvalidRequest for values that are empty, unreadable or too long."""
+    pairs: list[tuple[str, object]] = []
     for name, value in query.items():
-        if isinstance(value, str):
-            pairs.append((name, value))
-        elif isinstance(value, Mapping):
-            pairs += value.items()
+        if isinstance(value, Mapping):
+            pairs += value.items() or [(name, "")]
         else:
-            pairs += [(name, one) for one in value]
+            several = value if isinstance(value, list | tuple) else [value]
+            pairs += [(name, one) for one in several or [""]]
+    for name, one in pairs:
+        if (fault := fault_of_text(one)) is not None:
+            raise InvalidRequest(f"{operation.name}: {name} in the URL {fault}")
     encoded = urlencode(pairs)
     if (length := len(encoded)) > _LONGEST_QUERY:
         raise InvalidRequest(
