@@ -392,6 +392,16 @@ async def test_a_cancelled_enrolment_still_keeps_its_key(
     assert thingspace_simulator.count("v2x.connections") == 0
 
 
+async def test_a_client_with_an_identifier_of_another_one_is_refused_with_the_reason(
+    thingspace_session: Session, store: Store
+) -> None:
+    await thingspace_session.v2x.clients.register(asking(device_id=OTHER, imei=IMEI))
+    with pytest.raises(errors.BadRequest, match="already registered") as caught:
+        await enrol(thingspace_session, store, device_id=ID, imei=IMEI)
+    assert "another client has one of its identifiers" in caught.value.__notes__[0]
+    assert store.kept == []
+
+
 @pytest.fixture
 def without_files_in_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("thingspace_async.v2x.enrolling._DESCRIPTORS", tmp_path / "missing")

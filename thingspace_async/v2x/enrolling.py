@@ -7,7 +7,7 @@ import os
 import ssl
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Protocol, Self
@@ -95,10 +95,12 @@ async def _obtained(clients: Clients, request: RegisterClientRequest) -> Registe
         if (found := await _found(clients, request)) is not None:
             return found
         if request.device_id is not None:
-            return RegisteredClient(device_id=request.device_id)
+            with suppress(NotFound):  # Another client has one of the identifiers.
+                return await clients.renew(request.vendor_id, request.device_id)
         refusal.add_note(
             f"thingspace_async: if {request.vendor_id} registered the client a moment ago, its registration may be "
-            "pending: enrol it again later"
+            "pending: enrol it again later. Otherwise, another client has one of its identifiers: look it up with "
+            "v2x.clients.get"
         )
         raise refusal
     finally:
