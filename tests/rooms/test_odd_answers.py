@@ -69,7 +69,7 @@ async def test_a_first_stream_begins_where_lists_are_null(
     assert (await thingspace_session.cloud_connector.streaming(target, settings)).subscription.id
 
 
-@pytest.mark.parametrize("body", [b"null", b"[null]"])
+@pytest.mark.parametrize("body", [b"null", b"[null]", b'{"items": null}'])
 async def test_null_is_no_list_of_what_a_call_has_made(
     thingspace_simulator: Simulator, thingspace_session: Session, body: bytes
 ) -> None:

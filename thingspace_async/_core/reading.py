@@ -57,7 +57,7 @@ def _read_odd(operation: Operation[Any, R], body: bytes) -> R:
     if operation.empty is not None and not body.strip():
         return operation.empty
     if operation.unwrap is not None or operation.one_or_many:
-        body = _as_list(body, operation.unwrap, one_or_many=operation.one_or_many)
+        body = _as_list(operation, body)
     return codec.load(body, operation.answer)
 
 
@@ -66,16 +66,18 @@ def _is_empty_list(operation: Operation[Any, Any], body: bytes) -> bool:
     return operation.repeatable and get_origin(operation.answer) is tuple and body.strip() == b"null"
 
 
-def _as_list(body: bytes, member: str | None, *, one_or_many: bool) -> bytes:
+def _as_list(operation: Operation[Any, Any], body: bytes) -> bytes:
     """Return the list in a body as JSON: the body itself, one of its members, or the body as the only item."""
+    member = operation.unwrap
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError:
         return body  # The codec reports the fault.
     if isinstance(found, dict):
         if member is not None and member in found:
-            return orjson.dumps(found[member] if found[member] is not None else [])
-        if one_or_many:
+            is_empty = found[member] is None and operation.repeatable
+            return orjson.dumps([] if is_empty else found[member])
+        if operation.one_or_many:
             return orjson.dumps([found])
         raise codec.Mismatch(f"expected a list, or an object with the member `{member}`")
     return body
