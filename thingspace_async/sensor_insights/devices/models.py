@@ -164,7 +164,8 @@ class DeviceEvent(Model):
     fields: dict[str, Any] | None = None
     """Readings by name."""
     field_id: str | None = None
-    field_value: tuple[int, ...] = ()
+    field_value: Any = None
+    """Value of the field. ASSUMPTION: any JSON. The SDKs have a list of numbers."""
     transaction_id: str | None = None
     err_msg: str | None = None
     """Reason of the failure."""
