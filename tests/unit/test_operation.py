@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from thingspace_async._core.operation import Operation, encode_query, fill_path
+from thingspace_async._core.operation import Operation, check_query, encode_query, fill_path
 from thingspace_async._core.types import OpenEnum
 from thingspace_async.errors import InvalidRequest
 
@@ -162,4 +162,4 @@ def test_a_query_may_have_several_values_of_a_name_and_several_names_for_an_obje
 def test_a_query_without_a_readable_value_is_refused(value: Any, reason: str) -> None:
     """A deletion whose id is left out could delete everything."""
     with pytest.raises(InvalidRequest, match=f"^accounts.status: id in the URL .*{reason}"):
-        encode_query(STATUS, {"id": value})
+        check_query(STATUS, {"id": value})

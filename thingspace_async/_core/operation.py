@@ -24,6 +24,7 @@ __all__ = [
     "Text",
     "check_headers",
     "check_path",
+    "check_query",
     "check_request",
     "encode_query",
     "fill_path",
@@ -194,25 +195,34 @@ _LONGEST_QUERY: Final = 8_000
 """Most servers limit the whole request line to 8 KB."""
 
 
-def encode_query(operation: Operation[Any, Any], query: Query) -> str:
-    """Encode query values for a URL. Raises InvalidRequest for values that are empty, unreadable or too long."""
-    pairs: list[tuple[str, object]] = []
+def check_query(operation: Operation[Any, Any], query: Query) -> None:
+    """Raise InvalidRequest for a value of a typed call that is empty or unreadable."""
     for name, value in query.items():
-        if isinstance(value, Mapping):
-            pairs += value.items() or [(name, "")]
-        else:
-            several = value if isinstance(value, list | tuple) else [value]
-            pairs += [(name, one) for one in several or [""]]
-    for name, one in pairs:
-        if (fault := fault_of_text(one)) is not None:
-            raise InvalidRequest(f"{operation.name}: {name} in the URL {fault}")
-    encoded = urlencode(pairs)
+        for _, one in _pairs({name: value}) or [(name, "")]:
+            if (fault := fault_of_text(one)) is not None:
+                raise InvalidRequest(f"{operation.name}: {name} in the URL {fault}")
+
+
+def encode_query(operation: Operation[Any, Any], query: Query) -> str:
+    """Encode query values for a URL. Raises InvalidRequest if they are too long for most servers."""
+    encoded = urlencode(_pairs(query))
     if (length := len(encoded)) > _LONGEST_QUERY:
         raise InvalidRequest(
             f"{operation.name}: the request needs {length:,} characters in the URL, but {_LONGEST_QUERY:,} is the "
             "limit: send fewer items at a time"
         )
     return encoded
+
+
+def _pairs(query: Query) -> list[tuple[str, object]]:
+    """Return names with their values."""
+    pairs: list[tuple[str, object]] = []
+    for name, value in query.items():
+        if isinstance(value, Mapping):
+            pairs += value.items()
+        else:
+            pairs += [(name, one) for one in (value if isinstance(value, list | tuple) else [value])]
+    return pairs
 
 
 def request_of(operation: Operation[Q, Any], request: Q | None, filters: Mapping[str, Any], advice: str = "") -> Q:
