@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from thingspace_async._core import codec
 from thingspace_async._core.engine import Engine
-from thingspace_async._core.operation import Encoded, Operation, Query, check_request
+from thingspace_async._core.operation import Encoded, Operation, Query, check_query, check_request
 from thingspace_async._core.reading import read_answer
 from thingspace_async._core.retry import RetryPolicy
 from thingspace_async._core.sending import prepare
@@ -97,6 +97,8 @@ class Caller:
     ) -> Coroutine[Any, Any, tuple[Answer, int]]:
         # Not a coroutine itself: each one would slow down every step of those below it.
         check_request(operation, body)
+        if query:
+            check_query(operation, query)
         data: bytes | None
         if isinstance(body, Encoded):
             data, content_type = body.encoded()

@@ -77,7 +77,7 @@ def prepare(
     """Make the request of an operation, without tokens."""
     url = environment.bases[operation.server] + (fill_path(operation, path) if path else operation.path)
     if query:
-        url = f"{url}{'&' if '?' in url else '?'}{encode_query(query)}"
+        url = f"{url}{'&' if '?' in url else '?'}{encode_query(operation, query)}"
     extra = operation.headers
     if headers:
         check_headers(operation.name, headers)
