@@ -22,7 +22,7 @@ from thingspace_async.simulator.faults import Delay
 pytestmark = pytest.mark.processes
 
 LIST = "devices.usage.list"
-WORDS = ("usage", "--month", "2025-12")
+WORDS = ("usage", "--month", "2025-12", "--format", "csv")
 
 
 @pytest.fixture
@@ -110,6 +110,19 @@ async def test_a_file_that_is_no_progress_is_left_alone(cloud: Simulator, tmp_pa
     [
         (("--month", "2025-13"), "'2025-13' is not a month"),
         (("--month", "2025-12", "--account", " "), "--account is empty"),
+        ((), "name either a month with --month, or days with both --from and --to"),
+        (("--month", "2025-12", "--to", "2025-12-31"), "name either a month with --month, or days"),
+        (("--from", "2025-12-01"), "name either a month with --month, or days with both --from and --to"),
+        (("--from", "2025-12-02", "--to", "2025-12-01"), "--from 2025-12-02 is after --to 2025-12-01"),
+        (("--from", "2025-12-32", "--to", "2025-12-31"), "--from 2025-12-32 is not a day"),
+        (("--from", "0001-01-01", "--to", "9999-12-31"), "--from 0001-01-01 is not a day"),
+        (("--from", "2025-12-01", "--to", "2026-01-01", "--over-plan"), "name at most 31 days, not 32"),
+        (("--month", "2025-12", "--over-plan", "--by", "day"), "leave --by day out"),
+        (("--month", "2025-12", "--format", "parquet"), "--format parquet needs a file: name it with --output"),
+        (("--month", "2025-12", "--columns", "imei,size"), "--columns has no size: choose from imei, MB, sms"),
+        (("--month", "2025-12", "--html", "/nowhere/page.html"), "its folder does not exist"),
+        (("--month", "2025-12", "--output", "/dev/full"), "--output /dev/full is not a file"),
+        (("--month", "2025-12", "--output", "page.html", "--html", "./page.html"), "must be different files"),
     ],
 )
 async def test_a_wrong_option_is_one_line(cloud: Simulator, words: tuple[str, ...], complaint: str) -> None:
