@@ -12,6 +12,7 @@ import re
 import struct
 import sys
 import termios
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -25,7 +26,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from tests.cli.commands import run, run_inside
+from tests.cli.commands import environment, run
 from tests.cli.test_cli import finish, start_with
 from thingspace_async._cli import _parquet
 from thingspace_async._cli._parquet import write_parquet
@@ -159,19 +160,23 @@ async def test_parquet_has_types_and_several_parts(monkeypatch: pytest.MonkeyPat
     assert table[0]["time"] == datetime(2025, 12, 1, 10, tzinfo=UTC)
 
 
+@processes
 @pytest.mark.parametrize("words", [MONTH, ("devices", "list")])
-def test_without_pyarrow_parquet_is_refused_before_anything_is_sent(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: tuple[str, ...]
+async def test_without_pyarrow_parquet_is_refused_before_anything_is_sent(
+    cloud: Simulator, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
-    for name in ("CLIENT_ID", "CLIENT_SECRET", "USERNAME", "PASSWORD"):
-        monkeypatch.setenv(f"THINGSPACE_{name}", "x")
-    monkeypatch.setenv("THINGSPACE_ENVIRONMENT", "http://127.0.0.1:9")  # A request would be another error.
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
     output = tmp_path / "rows.parquet"
     output.write_text("of an earlier command")
-    status, printed, complaints = run_inside(capsys, *words, "--output", str(output))
-    assert (status, printed) == (1, "")
-    assert complaints == "thingspace: --format parquet needs pyarrow: pip install 'thingspace_async[parquet]'\n"
+    code = "import sys; sys.modules['pyarrow'] = None; from thingspace_async.__main__ import main; main()"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", code, *words, "--output", str(output)),
+        stdout=PIPE,
+        stderr=PIPE,
+        env=environment(cloud.exports()),
+    )
+    missing = "thingspace: --format parquet needs pyarrow: pip install 'thingspace_async[parquet]'\n"
+    assert await finish(process) == (1, "", missing)
+    assert not cloud.requests
     assert files(tmp_path) == ["rows.parquet"]
 
 
@@ -302,8 +307,8 @@ async def on_screen(cloud: Simulator, columns: int, *words: str, **variables: st
     """Run a command whose stdout is a terminal, and return what it prints."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    environment = {**cloud.exports(), "COLUMNS": str(columns), "TERM": "xterm-256color", **variables}
-    process = await start_with(None, theirs, *words, **environment)
+    seen = {**cloud.exports(), "COLUMNS": str(columns), "TERM": "xterm-256color", **variables}
+    process = await start_with(None, theirs, *words, **seen)
     os.close(theirs)
     printed, (status, _, complaints) = await asyncio.gather(asyncio.to_thread(all_of, ours), finish(process))
     assert status == 0, complaints
