@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import csv
 import fcntl
 import io
 import os
 import pty
 import re
+import sqlite3
 import struct
 import sys
 import termios
@@ -16,9 +16,10 @@ from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from xml.etree import ElementTree as ET
 
 import orjson
@@ -28,9 +29,15 @@ from pyarrow import parquet
 
 from tests.cli.commands import environment, run
 from tests.cli.test_cli import finish, start_with
+from tests.cli.test_usage import files, rows
+from thingspace_async import DeviceId
 from thingspace_async._cli import _parquet
 from thingspace_async._cli._parquet import write_parquet
 from thingspace_async._cli.usage.chart import Bar, chart_of, chart_page, print_chart
+from thingspace_async._cli.usage.job import opened_job
+from thingspace_async.accounts import ServicePlan
+from thingspace_async.devices import CarrierInformation, Device, UsageOfDevice, UsageRecord
+from thingspace_async.errors import ConfigurationError
 from thingspace_async.simulator import Simulator, Status
 from thingspace_async.simulator.fleet import PLANS
 
@@ -46,14 +53,6 @@ HOSTILE = '<script src="https://evil.example"></script>&"\'\x1b[31m'
 async def cloud() -> AsyncIterator[Simulator]:
     async with Simulator(devices=40) as cloud:
         yield cloud
-
-
-def rows(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text)))
-
-
-def files(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 async def rows_of(cloud: Simulator, *words: str) -> list[dict[str, str]]:
@@ -343,3 +342,47 @@ async def test_no_color_leaves_the_colors_out(cloud: Simulator) -> None:
     assert "\x1b[" not in await on_screen(cloud, 80, *MONTH, "--plot", NO_COLOR="1")
     status, printed, complaints = await run(*MONTH, "--plot", **cloud.exports())
     assert (status, "\x1b" in printed + complaints) == (0, False)
+
+
+# The progress
+
+
+@pytest.mark.parametrize("moment", ["PRAGMA locking_mode = EXCLUSIVE", "COMMIT"])
+def test_progress_that_another_process_deletes_while_it_is_opened_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, moment: str
+) -> None:
+    progress = tmp_path / "usage.csv.progress"
+
+    class Watched(sqlite3.Connection):
+        def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+            done = super().execute(statement, *values)
+            if statement == moment:
+                progress.unlink()
+            return done
+
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Watched))
+    with pytest.raises(ConfigurationError, match="another process is writing"), opened_job(progress, "usage"):
+        pass
+    assert files(tmp_path) == []
+
+
+def test_a_plan_is_found_by_its_code_or_else_by_its_name() -> None:
+    plans = [
+        ServicePlan(code="A", name="B", size_kb=1),
+        ServicePlan(code="B", name="C", size_kb=2),
+        ServicePlan(code="D", size_kb=0),
+        ServicePlan(size_kb=3),
+    ]
+    with opened_job(None, "usage") as job:
+        for place, name in enumerate(("A", "B", "C", "D", None)):
+            device = Device(
+                account_name="x",
+                device_ids=(DeviceId(kind="mdn", id=f"555000000{place}"),),
+                carrier_informations=(CarrierInformation(service_plan=name),),
+            )
+            job.add(UsageOfDevice(device=device, days=(UsageRecord(bytes_used=1500),)), device)
+        job.add_plans("x", plans)
+        job.add_plans("y", [ServicePlan(code="A", size_kb=100)])
+        found = list(job.rows("SELECT plan, excess FROM above"))
+        assert found == [{"plan": "A", "excess": 1500 - 1024}]
+        assert job.number("SELECT count(*) FROM without") == 2

@@ -38,6 +38,8 @@ _BYTES_PER_KB: Final = 1024
 @contextmanager
 def opened_job(path: Path | None, name: str) -> Iterator[Job]:
     """Open the job in a file, or in a temporary one. Raises ConfigurationError if it is another job, or in use."""
+    if path is not None:
+        path.touch(mode=0o600)  # It holds identifiers and phone numbers.
     # An empty name is a temporary file, which SQLite deletes.
     with closing(sqlite3.connect("" if path is None else path, timeout=0, isolation_level=None)) as file:
         opened = _file_at(path)
@@ -45,13 +47,13 @@ def opened_job(path: Path | None, name: str) -> Iterator[Job]:
             file.execute("PRAGMA locking_mode = EXCLUSIVE")
             file.execute("BEGIN EXCLUSIVE")
             file.execute("COMMIT")  # In this mode, SQLite keeps the lock until the file is closed.
-            if _file_at(path) != opened:  # A process that has just finished deleted the file after it was opened here.
+            if _is_deleted(path, opened):
                 raise _in_use(path)
             file.executescript(_TABLES)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-                raise OSError(f"{path}: {error}") from None
-            raise _in_use(path) from None
+            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY or _is_deleted(path, opened):
+                raise _in_use(path) from None
+            raise OSError(f"{path}: {error}") from None
         except sqlite3.DatabaseError:
             raise ConfigurationError(f"{path} is not the progress of a command: move it away") from None
         before = file.execute("SELECT name FROM job").fetchone()
@@ -65,11 +67,16 @@ def opened_job(path: Path | None, name: str) -> Iterator[Job]:
 
 def _file_at(path: Path | None) -> tuple[int, int] | None:
     """Return the identity of the file at a path, or None if there is none."""
-    if path is not None:
-        with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError):
+        if path is not None:
             found = path.stat()
             return found.st_dev, found.st_ino
     return None
+
+
+def _is_deleted(path: Path | None, opened: tuple[int, int] | None) -> bool:
+    """Return whether a process that has just finished has deleted the open file. Its lock would protect nothing."""
+    return path is not None and (opened is None or _file_at(path) != opened)
 
 
 def _in_use(path: Path | None) -> ConfigurationError:
