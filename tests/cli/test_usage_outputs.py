@@ -25,11 +25,14 @@ from xml.etree import ElementTree as ET
 import orjson
 import pyarrow as pa
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from pyarrow import parquet
 
 from tests.cli.commands import environment, run
 from tests.cli.test_cli import finish, start_with
 from tests.cli.test_usage import files, rows
+from tests.simulator.browser import browsing, needs_chromium
 from thingspace_async import DeviceId
 from thingspace_async._cli import _parquet
 from thingspace_async._cli._parquet import write_parquet
@@ -121,6 +124,38 @@ def test_bars_fit_into_the_width_and_the_encoding(monkeypatch: pytest.MonkeyPatc
     assert bars[2] == 0
     assert next(line.split()[-2:] for line in lines if "MB" in line) == ["2,000.000", "MB"]
     assert "".join(line.split()[0] for line in lines if line.startswith("x")) == "x" * 100
+
+
+@pytest.mark.slow
+@needs_chromium
+async def test_a_browser_shows_the_chart_and_loads_nothing(tmp_path: Path) -> None:
+    bars = [
+        Bar("<b>West fleet</b> & " + "x" * 60, 2042.5),
+        *(Bar(f"{number:015}", 900 / number) for number in range(1, 60)),
+    ]
+    text = chart_page("Data by group, 2025-12", "60 devices, 6,000.000 MB (1 MB is 1,000,000 bytes)", chart_of(bars))
+    served = web.Application()
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(text=text, content_type="text/html")
+
+    served.router.add_get("/", answer)
+    async with TestServer(served) as server, browsing(tmp_path / "profile") as browser:
+        await browser.open(str(server.make_url("/")))
+        assert await browser.run("document.querySelectorAll('rect').length") == 50
+        assert await browser.run("document.querySelectorAll('b').length") == 0
+        assert await browser.run("document.querySelector('g').textContent.startsWith('<b>West fleet</b> & x')")
+        assert "and 10 more" in await browser.run("document.body.innerText")
+        for width in (400, 1200):
+            await browser.resize(width, dark=width == 400)
+            assert await browser.run("document.documentElement.scrollWidth <= innerWidth")
+            inside = "[...document.querySelectorAll('text')].every(one => one.getBBox().x >= 0 && "
+            inside += "one.getBBox().x + one.getBBox().width <= document.querySelector('svg').viewBox.baseVal.width)"
+            assert await browser.run(inside)
+            if folder := os.environ.get("THINGSPACE_PICTURES"):
+                await browser.picture(Path(folder) / f"usage-{width}.png")
+        assert await browser.run("performance.getEntriesByType('resource').map(one => one.name)") == []
+        assert browser.complaints == []
 
 
 # Parquet
@@ -222,6 +257,17 @@ async def test_the_format_follows_from_the_name_of_the_file(cloud: Simulator, tm
         found = rows(text)
         assert found[0]["imei"] == cloud.devices[0].imei
     assert len(found) == 40
+
+
+@processes
+async def test_a_list_that_fails_halfway_leaves_the_earlier_file(tmp_path: Path) -> None:
+    output = tmp_path / "devices.parquet"
+    output.write_text("of an earlier command")
+    async with Simulator(devices=2500) as cloud:
+        cloud.faults.add("devices.list", Status(400), times=None, after=1)
+        status, _, complaints = await run("devices", "list", "--output", str(output), **cloud.exports())
+    assert (status, complaints.count("\n")) == (1, 1)
+    assert (files(tmp_path), output.read_text()) == (["devices.parquet"], "of an earlier command")
 
 
 # Devices above the allowance of their plan

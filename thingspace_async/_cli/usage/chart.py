@@ -85,7 +85,8 @@ _PAGE: Final = """<!DOCTYPE html>
 <title>{title}</title>
 <style>
 body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 960px; padding: 0 1rem; color: #212529 }}
-svg {{ width: 100%; height: auto; font-size: 13px }}
+div {{ overflow-x: auto }}
+svg {{ width: 100%; min-width: 640px; height: auto; font-size: 13px }}
 rect {{ fill: #1c7ed6 }}
 text {{ fill: currentColor; dominant-baseline: central }}
 @media (prefers-color-scheme: dark) {{ body {{ background: #212529; color: #f8f9fa }} rect {{ fill: #4dabf7 }} }}
@@ -94,9 +95,11 @@ text {{ fill: currentColor; dominant-baseline: central }}
 <body>
 <h1>{title}</h1>
 <p>{summary}</p>
+<div>
 <svg viewBox="0 0 {width} {height}" role="img" aria-label="{title}">
 {bars}
 </svg>
+</div>
 <p>{rest}</p>
 </body>
 </html>
@@ -115,7 +118,8 @@ def chart_page(title: str, summary: str, chart: Chart) -> str:
     )
 
 
-_NAME_LENGTH: Final = 42
+_NAME_LENGTH: Final = 36
+"""Characters of a name that have room next to its bar."""
 
 
 def _svg(place: int, bar: Bar, longest: float) -> str:
