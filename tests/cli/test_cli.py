@@ -107,8 +107,8 @@ async def test_the_demo_without_devices_shows_no_table() -> None:
 @pytest.mark.parametrize(
     ("words", "variables"),
     [
-        (("demo",), {}),
-        (("demo",), dict.fromkeys(VARIABLES, "x")),
+        (("demo", "--live"), {}),
+        (("demo", "--live"), dict.fromkeys(VARIABLES, "x")),
         (("devices", "list"), dict.fromkeys(VARIABLES, "x")),
     ],
 )
@@ -124,7 +124,7 @@ async def test_an_unknown_environment_is_one_line_that_names_the_known(
         assert complaints.count("\n") == 1
 
 
-@pytest.mark.parametrize("words", [("demo",), ("devices", "list")])
+@pytest.mark.parametrize("words", [("demo", "--live"), ("devices", "list")])
 async def test_an_empty_account_is_one_line(words: tuple[str, ...]) -> None:
     async with Simulator(devices=1) as cloud:
         status, printed, complaints = await run(*words, "--account", "", **reaching(cloud))

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.commands import run
 from tests.cli.place import ACCOUNT, Place
-from tests.cli.test_cli import finish
+from tests.cli.test_cli import finish, reaching
 from tests.redis.servers import RedisServer, free_port, needs_redis
 from thingspace_async.simulator import Assumptions
 
@@ -32,6 +33,34 @@ async def test_a_finished_run_is_refused_with_a_status_of_its_own(place: Place) 
     assert place.results.read_text() == "of the restore"
     assert len(place.sent("suspend")) == 3
     assert {place.cloud.devices[number].state for number in range(3)} == {"active"}
+
+
+@pytest.mark.parametrize("state", ["finished", "unfinished"])
+@pytest.mark.parametrize(
+    ("words", "changed"),
+    [
+        (("--account", "0000999999-00001"), {}),
+        ((), {"THINGSPACE_ENVIRONMENT": "localhost"}),
+        (("--base-url", "https://fleet.example.com/", "--no-serve", "--account", "0000999999-00001"), {}),
+    ],
+)
+async def test_a_run_of_another_account_or_platform_is_refused_before_anything_is_sent(
+    place: Place, words: tuple[str, ...], changed: dict[str, str], state: str
+) -> None:
+    """The status of a finished run would report to a nightly job of this account that its devices were sent."""
+    place.cloud.add_account("0000999999-00001", devices=1)
+    place.write(place.active(3))
+    if state == "unfinished":
+        place.cloud.assumptions = Assumptions(request_time=timedelta(hours=1))
+    await place.run("suspend", *(("--hours", "0") if state == "unfinished" else ()))
+    sent, requests = len(place.sent("suspend")), len(place.cloud.requests)
+    variables = {**reaching(place.cloud), **changed}
+    if changed:
+        variables["THINGSPACE_ENVIRONMENT"] = place.cloud.url.replace("127.0.0.1", "localhost")
+    status, printed, complaints = await run(*place.words("suspend", "--yes", *words), **variables)
+    assert (status, printed) == (1, "")
+    assert "is for another account, platform or other options: choose another name with --run" in complaints
+    assert (len(place.sent("suspend")), len(place.cloud.requests)) == (sent, requests)
 
 
 @pytest.mark.parametrize("words", [("--again",), ("--run", "another")])

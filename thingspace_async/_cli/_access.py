@@ -83,10 +83,13 @@ class Access:
         _, profile = self.place, self._chosen
         return _exported_credentials() if profile is None else await profile.credentials()
 
-    def session(self, **options: Any) -> Session:
-        """Return a session that is not open yet. Raises ConfigurationError if credentials are missing."""
+    def session(self, known: Credentials | None = None, **options: Any) -> Session:
+        """Return a session that is not open yet. Raises ConfigurationError if credentials are missing.
+
+        With `known`, they are not read again: a command that prints a secret may ask its user.
+        """
         place, profile = self.place, self._chosen
-        credentials = _exported_credentials() if profile is None else profile.credentials
+        credentials = known or (_exported_credentials() if profile is None else profile.credentials)
         return Session(credentials, environment=place, **options)
 
     @property

@@ -16,18 +16,9 @@ import typer
 from thingspace_async._core.environment import Environment
 from thingspace_async.errors import ConfigurationError, InvalidRequest, ThingSpaceError
 
-__all__ = ["DevicesOption", "EnvironmentOption", "checked_account", "confirm", "environment_named", "listening", "run"]
+__all__ = ["DevicesOption", "checked_account", "confirm", "environment_named", "listening", "run"]
 
 DevicesOption = Annotated[int, typer.Option(min=0, max=1_000_000, help="Devices in the simulator.")]
-
-EnvironmentOption = Annotated[
-    str,
-    typer.Option(
-        "--environment",
-        envvar="THINGSPACE_ENVIRONMENT",
-        help="production, staging, mock, or a base URL, for example a simulator's.",
-    ),
-]
 
 _NAMED: Final = {one.name: one for one in (Environment.production, Environment.staging, Environment.mock)}
 

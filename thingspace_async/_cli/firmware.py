@@ -17,10 +17,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from thingspace_async import Credentials, Session
+from thingspace_async import Session
 from thingspace_async._cli import _inboxes
+from thingspace_async._cli._access import Access
 from thingspace_async._cli._cells import harmless
-from thingspace_async._cli._run import EnvironmentOption, confirm, environment_named, run
+from thingspace_async._cli._groups import with_groups
+from thingspace_async._cli._run import confirm, run
 from thingspace_async.callbacks import Outcomes
 from thingspace_async.errors import ConfigurationError
 from thingspace_async.software import CampaignRequest, CampaignStatus, DeviceStatus, FirmwarePackage, TimeWindow
@@ -29,7 +31,6 @@ __all__ = ["app"]
 
 app = typer.Typer(help="The firmware of devices (software management v3).", no_args_is_help=True, add_completion=False)
 
-AccountOption = Annotated[str, typer.Option(help="Account name.")]
 ResultsOption = Annotated[
     Path | None, typer.Option(help="CSV file for the last status of each device. Only its owner can read it.")
 ]
@@ -47,15 +48,17 @@ def firmware() -> None:
 
 
 @app.command("list")
+@with_groups
 def list_firmware(
-    account: AccountOption,
+    access: Access,
+    *,
     protocol: Annotated[str, typer.Option(help="LWM2M, OMD-DM or all.")] = "all",
-    environment: EnvironmentOption = "production",
 ) -> None:
     """Print the firmware that the account may use."""
 
     async def work() -> None:
-        async with _session(environment) as session:
+        account = access.required_account
+        async with access.session() as session:
             for one in await session.software.firmware.list(account, protocol=protocol):
                 typer.echo(f"{one.firmware_name}  {one.make} {one.model}  {one.firmware_from} -> {one.firmware_to}")
 
@@ -63,15 +66,17 @@ def list_firmware(
 
 
 @app.command()
+@with_groups
 def campaigns(
-    account: AccountOption,
+    access: Access,
+    *,
     status: Annotated[str | None, typer.Option(help="For example CampaignScheduled; by default all.")] = None,
-    environment: EnvironmentOption = "production",
 ) -> None:
     """Print the campaigns of the account."""
 
     async def work() -> None:
-        async with _session(environment) as session:
+        account = access.required_account
+        async with access.session() as session:
             for wanted in [status] if status is not None else list(CampaignStatus):
                 async for one in session.software.campaigns.list(account, wanted):
                     cells = (one.id, one.status, f"{one.start_date} to {one.end_date}", one.firmware_name)
@@ -81,17 +86,19 @@ def campaigns(
 
 
 @app.command()
+@with_groups
 def follow(
+    access: Access,
+    *,
     campaign_id: Annotated[str, typer.Argument(help="Id of the campaign, as `campaigns` prints it.")],
-    account: AccountOption,
     results: ResultsOption = None,
     every: EveryOption = _SECONDS,
-    environment: EnvironmentOption = "production",
 ) -> None:
     """Show the devices of a campaign until it ends. The exit status is 1 if a device was not upgraded."""
 
     async def work() -> None:
-        async with _session(environment) as session:
+        account = access.required_account
+        async with access.session() as session:
             changes = session.software.campaigns.follow(account, campaign_id, check_every=timedelta(seconds=every))
             await _show(changes, results)
 
@@ -99,9 +106,10 @@ def follow(
 
 
 @app.command()
+@with_groups
 def upgrade(
+    access: Access,
     *,
-    account: AccountOption,
     name: Annotated[str, typer.Option(help="Name of the campaign. The same command continues it.")],
     firmware_name: Annotated[str, typer.Option("--firmware", help="Name of the firmware, as `list` prints it.")],
     devices: Annotated[
@@ -115,7 +123,6 @@ def upgrade(
     every: EveryOption = _SECONDS,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Find out what stands in the way, and stop.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Scripts need it.")] = False,
-    environment: EnvironmentOption = "production",
 ) -> None:
     """Upgrade devices: assign licenses, schedule a campaign once, and show its devices until it ends.
 
@@ -124,8 +131,8 @@ def upgrade(
     """
 
     async def work() -> None:
-        imeis = _imeis(devices)
-        async with _session(environment) as session:
+        account, imeis = access.required_account, _imeis(devices)
+        async with access.session() as session:
             package = await _package(session, account, firmware_name)
             request = CampaignRequest(
                 campaign_name=name,
@@ -154,10 +161,6 @@ def upgrade(
                 await _show(changes, results)
 
     run(work)
-
-
-def _session(environment: str) -> Session:
-    return Session(Credentials.from_environment(), environment=environment_named(environment))
 
 
 def _print_id(campaign_id: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import attrs
 import typer
 
-from thingspace_async import Credentials, Session
+from thingspace_async import Credentials
 from thingspace_async._cli._access import Access
 from thingspace_async._cli._groups import with_groups
 from thingspace_async._cli._output import Columns, Output
@@ -111,7 +111,7 @@ def whoami(
 async def _found(access: Access, credentials: Credentials) -> _Found:
     """Ask the platform. Without an account, the first devices have the names of the accounts."""
     account = access.optional_account
-    async with Session(credentials, environment=access.place) as session:
+    async with access.session(credentials) as session:
         left = session.oauth_seconds_left
         if account is not None:
             await session.accounts.get(account)

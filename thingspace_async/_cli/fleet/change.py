@@ -12,10 +12,11 @@ from typing import Final
 import typer
 from rich.console import Console
 
-from thingspace_async import Credentials, Session, SuspiciousIdentifier
+from thingspace_async import Session, SuspiciousIdentifier
+from thingspace_async._cli._access import Access
 from thingspace_async._cli._inboxes import exists, opened, shown
 from thingspace_async._cli._progress import bar, rest_of_fleet
-from thingspace_async._cli._run import checked_account, confirm, environment_named, listening, run
+from thingspace_async._cli._run import confirm, listening, run
 from thingspace_async._cli.fleet.options import Action, Options
 from thingspace_async._cli.fleet.results import ResultsFile
 from thingspace_async._cli.fleet.source import DevicesFile
@@ -27,6 +28,7 @@ from thingspace_async.callbacks.outcomes import Outcomes
 from thingspace_async.callbacks.receiver import Receiver
 from thingspace_async.callbacks.web import serve
 from thingspace_async.devices.fleet import FleetResult, FleetStatus, fleet_status
+from thingspace_async.devices.fleet.plan import Action as Request
 from thingspace_async.errors import ConfigurationError, InboxUnavailable, InvalidRequest, ListenersTaken
 
 __all__ = ["FINISHED", "change"]
@@ -39,18 +41,21 @@ _LINES_SHOWN: Final = 20
 _NEVER_SENT: Final = (BatchState.CLAIMED, BatchState.NOT_SENT)
 
 
-def change(action: Action, options: Options) -> None:
+def change(action: Action, options: Options, access: Access) -> None:
     """Carry out a command that changes devices."""
     warnings.simplefilter("ignore", SuspiciousIdentifier)  # `_report` counts them.
-    run(_Change(action, options).carry_out)
+    run(lambda: _Change(action, options, access).carry_out())
 
 
 class _Change:
     """One execution of a command."""
 
-    def __init__(self, action: Action, options: Options) -> None:
+    def __init__(self, action: Action, options: Options, access: Access) -> None:
         self._action = action
         self._options = options
+        self._access = access
+        self._account, self._environment = access.required_account, access.place
+        self._of_requests = options.of_requests(self._account)
         self._run = options.run if options.run is not None else f"{action.name} {options.source.stem}"
         self._devices = DevicesFile(options.source, activates=action.activates)
 
@@ -70,15 +75,14 @@ class _Change:
             patience = timedelta(hours=options.give_up_hours).total_seconds()
             before = await when_usable(lambda: fleet_status(inbox, self._run), inbox, patience, _show_wait)
             self._check(before)
-            environment = environment_named(options.environment)
-            session = await stack.enter_async_context(Session(Credentials.from_environment(), environment=environment))
-            has_listener = options.base_url is not None or await _has_listener(session, options.account)
-            what = self._action.question.format(f"{len(self._devices):,} devices of account {options.account}")
+            session = await stack.enter_async_context(self._access.session())
+            has_listener = options.base_url is not None or await _has_listener(session, self._account)
+            what = self._action.question.format(f"{len(self._devices):,} devices of account {self._account}")
             if options.dry_run:
-                typer.echo(f"Dry run, nothing was sent: {what} on {environment.name}.")
+                typer.echo(f"Dry run, nothing was sent: {what} on {self._environment.name}.")
                 return
             if not options.yes and (self._action.asks or not has_listener or (options.again and before is not None)):
-                await confirm(f"{what} on {environment.name}?")
+                await confirm(f"{what} on {self._environment.name}?")
             with results:
                 counts = await self._send(session, inbox, results, retry)
         summary = ", ".join(f"{count:,} {result}" for result, count in sorted(counts.items()))
@@ -93,8 +97,14 @@ class _Change:
             if options.retry is not None:
                 raise ConfigurationError(f"no run {self._run!r} in {shown(options.inbox)}: leave out --retry")
             return
-        if before.operation != self._action.operation.name and not options.again:
-            raise ConfigurationError(f"the run {self._run!r} is for {before.operation}: choose another name with --run")
+        request = Request(self._action.operation, self._of_requests)
+        if before.description != request.description(self._environment) and not options.again:
+            different = (
+                "another account, platform or other options"
+                if before.operation == self._action.operation.name
+                else before.operation
+            )
+            raise ConfigurationError(f"the run {self._run!r} is for {different}: choose another name with --run")
         total = sum(before.devices.values())
         if before.workers:
             if options.again or options.retry is not None:
@@ -127,7 +137,7 @@ class _Change:
         try:
             async with AsyncExitStack() as stack:
                 if options.base_url is not None:
-                    await _receive(stack, session, inbox, options, options.base_url)
+                    await self._receive(stack, session, inbox, options.base_url)
                 if options.again:
                     await inbox.forget_run(self._run)
                 show = stack.enter_context(bar(Console(stderr=True, highlight=False), rest_of_fleet))
@@ -139,7 +149,7 @@ class _Change:
                     give_up_after=timedelta(hours=options.give_up_hours),
                     retry=retry,
                     on_progress=show,
-                    **options.of_requests(),
+                    **self._of_requests,
                 )
                 async for outcome in await stack.enter_async_context(aclosing(outcomes)):
                     counts[outcome.result] += 1
@@ -153,10 +163,34 @@ class _Change:
             raise
         return counts
 
+    async def _receive(self, stack: AsyncExitStack, session: Session, inbox: BaseInbox, base_url: str) -> None:
+        """Register for the outcomes until the stack is closed; serve the receiver too, unless another process does."""
+        options = self._options
+        receiver = Receiver(inbox)
+        if not options.no_serve:
+            with listening("127.0.0.1", options.port):
+                await stack.enter_async_context(serve(receiver, port=options.port))
+        try:
+            await stack.enter_async_context(
+                session.listen(
+                    self._account,
+                    receiver,
+                    base_url=base_url,
+                    services=[CallbackService.CARRIER],
+                    replace=options.replace,
+                    restore=not options.no_serve,  # Another process goes on answering.
+                )
+            )
+        except ListenersTaken as error:
+            urls = ", ".join(error.urls.values())
+            raise ConfigurationError(
+                f"outcomes of account {self._account} go to {urls}: leave out --base-url if that receiver shares the "
+                "inbox, or pass --replace"
+            ) from None
+
 
 def _checked(options: Options) -> list[FleetResult]:
     """Check options that typer cannot; return the results to send again."""
-    checked_account(options.account)
     if options.run is not None and not options.run.strip():
         raise ConfigurationError("--run is empty: name the run, or leave the option out")
     if options.base_url is None and (options.replace or options.no_serve):
@@ -216,28 +250,3 @@ async def _has_listener(session: Session, account: str) -> bool:
         err=True,
     )
     return False
-
-
-async def _receive(stack: AsyncExitStack, session: Session, inbox: BaseInbox, options: Options, base_url: str) -> None:
-    """Register for the outcomes until the stack is closed; serve the receiver too, unless another process does."""
-    receiver = Receiver(inbox)
-    if not options.no_serve:
-        with listening("127.0.0.1", options.port):
-            await stack.enter_async_context(serve(receiver, port=options.port))
-    try:
-        await stack.enter_async_context(
-            session.listen(
-                options.account,
-                receiver,
-                base_url=base_url,
-                services=[CallbackService.CARRIER],
-                replace=options.replace,
-                restore=not options.no_serve,  # Another process goes on answering.
-            )
-        )
-    except ListenersTaken as error:
-        urls = ", ".join(error.urls.values())
-        raise ConfigurationError(
-            f"outcomes of account {options.account} go to {urls}: leave out --base-url if that receiver shares the "
-            "inbox, or pass --replace"
-        ) from None

@@ -15,11 +15,13 @@ import attrs
 import typer
 from rich.console import Console
 
-from thingspace_async import Credentials, Session
+from thingspace_async import Session
+from thingspace_async._cli._access import Access
 from thingspace_async._cli._files import check_writable, replaced
+from thingspace_async._cli._groups import with_groups
 from thingspace_async._cli._inboxes import DEFAULT, InboxOption, exists, opened, shown
 from thingspace_async._cli._progress import bar
-from thingspace_async._cli._run import EnvironmentOption, checked_account, confirm, environment_named, run
+from thingspace_async._cli._run import confirm, run
 from thingspace_async._cli.locate.outputs import as_geojson, columns_of, write_csv
 from thingspace_async._cli.locate.page import check_library, map_page
 from thingspace_async.callbacks.inbox import BaseInbox
@@ -37,40 +39,24 @@ _CHECK_EVERY: Final = timedelta(seconds=1)
 
 @attrs.frozen(kw_only=True)
 class _Options:
-    account: str
-    state: str
-    html: Path | None
-    geojson: Path | None
-    csv: Path | None
-    cached: bool
-    dry_run: bool
-    yes: bool
-    inbox: str
-    run: str
-    environment: str
-
-
-def locate(
-    *,
-    account: Annotated[str, typer.Option(help="Account name.")],
     html: Annotated[
         Path | None,
         typer.Option(help="The map to write: one page that works offline.", rich_help_panel=_OUTPUTS),
-    ] = None,
-    geojson: Annotated[Path | None, typer.Option(help="The GeoJSON file to write.", rich_help_panel=_OUTPUTS)] = None,
+    ] = None
+    geojson: Annotated[Path | None, typer.Option(help="The GeoJSON file to write.", rich_help_panel=_OUTPUTS)] = None
     csv: Annotated[
         Path | None,
         typer.Option(help="The CSV file to write.", show_default="stdout, without --html", rich_help_panel=_OUTPUTS),
-    ] = None,
-    state: Annotated[str, typer.Option(help="Locate the devices in this state.")] = "active",
+    ] = None
+    state: Annotated[str, typer.Option(help="Locate the devices in this state.")] = "active"
     cached: Annotated[
         bool, typer.Option("--cached", help="Take known locations only, which are free. Asks nothing.")
-    ] = False,
+    ] = False
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Count the devices, say what may be billed, and locate nothing.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Scripts need it.")] = False,
-    inbox: InboxOption = DEFAULT,
+    ] = False
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Scripts need it.")] = False
+    inbox: InboxOption = DEFAULT
     name: Annotated[
         str | None,
         typer.Option(
@@ -78,38 +64,35 @@ def locate(
             help="The run's name: until it has ended, no device is billed twice under one name.",
             show_default="locate and the account",
         ),
-    ] = None,
-    environment: EnvironmentOption = "production",
-) -> None:
+    ] = None
+
+
+@with_groups
+def locate(*, access: Access, options: _Options) -> None:
     """Locate the devices of an account. Current locations are billed. An interrupted command continues."""
-    options = _Options(
-        account=account,
-        state=state,
-        html=html,
-        geojson=geojson,
-        csv=csv,
-        cached=cached,
-        dry_run=dry_run,
-        yes=yes,
-        inbox=inbox,
-        run=f"locate {account}" if name is None else name,
-        environment=environment,
-    )
-    run(lambda: _carry_out(options))
+    run(lambda: _carry_out(options, access))
 
 
-async def _carry_out(options: _Options) -> None:
+@attrs.frozen(kw_only=True)
+class _Job:
+    options: _Options
+    account: str
+    run: str
+
+
+async def _carry_out(options: _Options, access: Access) -> None:
     """Check everything, ask, locate, and write."""
-    _check(options)
-    environment = environment_named(options.environment)
+    account, environment = access.required_account, access.place
+    job = _Job(options=options, account=account, run=f"locate {account}" if options.name is None else options.name)
+    _check(job)
     async with AsyncExitStack() as stack:
         needs_inbox = not options.cached and not (options.dry_run and not exists(options.inbox))
         inbox = await stack.enter_async_context(opened(options.inbox)) if needs_inbox else None
-        continues = inbox is not None and await _continues(inbox, options)
-        session = await stack.enter_async_context(Session(Credentials.from_environment(), environment=environment))
-        devices = await _devices(session, options)
+        continues = inbox is not None and await _continues(inbox, job)
+        session = await stack.enter_async_context(access.session())
+        devices = await _devices(session, job)
         if not options.cached:
-            question = await _question(session, options, len(devices), continues=continues)
+            question = await _question(session, job, len(devices), continues=continues)
             if options.dry_run:
                 typer.echo(f"Dry run, nothing was located: {question} on {environment.name}.")
                 return
@@ -118,19 +101,19 @@ async def _carry_out(options: _Options) -> None:
         elif options.dry_run:
             typer.echo(f"Dry run, nothing was located: {len(devices):,} known locations, which are free.")
             return
-        found = await _locate(session, inbox, devices, options)
-        await asyncio.to_thread(_write, found, options)
+        found = await _locate(session, inbox, devices, job)
+        await asyncio.to_thread(_write, found, job)
         if inbox is not None:
-            await _forget(inbox, options.run)
+            await _forget(inbox, job.run)
     counts = Counter(columns_of(one)["location"] for one in found)
     summary = ", ".join(f"{count:,} {location}" for location, count in sorted(counts.items()))
     typer.echo(f"{len(found):,} devices: {summary or 'none'}", err=True)
 
 
-def _check(options: _Options) -> None:
+def _check(job: _Job) -> None:
     """Check options that typer cannot, before anything is billed."""
-    checked_account(options.account)
-    if not options.run.strip():
+    options = job.options
+    if not job.run.strip():
         raise ConfigurationError("--run is empty: name the run, or leave the option out")
     outputs = {"--html": options.html, "--geojson": options.geojson, "--csv": options.csv}
     given = {option: path for option, path in outputs.items() if path is not None}
@@ -142,22 +125,22 @@ def _check(options: _Options) -> None:
         check_library()
 
 
-async def _continues(inbox: BaseInbox, options: _Options) -> bool:
+async def _continues(inbox: BaseInbox, job: _Job) -> bool:
     """Return whether the run was interrupted. Refuse to share it, because each process would write a part only."""
-    before = await fleet_status(inbox, options.run)
+    before = await fleet_status(inbox, job.run)
     if before is None:
         return False
     if before.workers:
         raise ConfigurationError(
-            f"another process is working on the run {options.run!r} in {shown(options.inbox)}: wait for it, "
+            f"another process is working on the run {job.run!r} in {shown(job.options.inbox)}: wait for it, "
             "or choose another name with --run"
         )
     return True
 
 
-async def _devices(session: Session, options: _Options) -> list[Device]:
+async def _devices(session: Session, job: _Job) -> list[Device]:
     """Return the devices that can be located. The platform needs a phone number and another identifier."""
-    listed = session.devices.list(account_name=options.account, current_state=options.state)
+    listed = session.devices.list(account_name=job.account, current_state=job.options.state)
     async with aclosing(listed):
         devices = [device async for device in listed]
     named = [one for one in devices if one.mdn and any(known.kind.casefold() != "mdn" for known in one.device_ids)]
@@ -166,8 +149,8 @@ async def _devices(session: Session, options: _Options) -> list[Device]:
     return named
 
 
-async def _question(session: Session, options: _Options, count: int, *, continues: bool) -> str:
-    subscription = await session.location.subscription(options.account)
+async def _question(session: Session, job: _Job, count: int, *, continues: bool) -> str:
+    subscription = await session.location.subscription(job.account)
     used, bought = subscription.used_allowance, subscription.max_allowance
     typer.echo(
         "Known locations are free. A current location is requested and billed for each device without a known one: "
@@ -175,20 +158,20 @@ async def _question(session: Session, options: _Options, count: int, *, continue
         err=True,
     )
     if continues:
-        typer.echo(f"The run {options.run!r} continues: no device is billed twice.", err=True)
-    return f"Locate {count:,} devices of account {options.account}"
+        typer.echo(f"The run {job.run!r} continues: no device is billed twice.", err=True)
+    return f"Locate {count:,} devices of account {job.account}"
 
 
 async def _locate(
-    session: Session, inbox: BaseInbox | None, devices: Sequence[Device], options: _Options
+    session: Session, inbox: BaseInbox | None, devices: Sequence[Device], job: _Job
 ) -> list[LocatedDevice]:
-    run_options: dict[str, Any] = {} if inbox is None else {"inbox": inbox, "run": options.run}
+    run_options: dict[str, Any] = {} if inbox is None else {"inbox": inbox, "run": job.run}
     try:
         with bar(Console(stderr=True, highlight=False), _rest) as show:
             located = session.location.locate_all(
-                options.account,
+                job.account,
                 devices,
-                current=not options.cached,
+                current=not job.options.cached,
                 check_every=_CHECK_EVERY,
                 on_progress=show,
                 **run_options,
@@ -209,7 +192,8 @@ def _rest(now: LocationProgress) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
 
 
-def _write(found: Sequence[LocatedDevice], options: _Options) -> None:
+def _write(found: Sequence[LocatedDevice], job: _Job) -> None:
+    options = job.options
     if options.csv is not None:
         with replaced(options.csv) as file:
             write_csv(file, found)
@@ -218,7 +202,7 @@ def _write(found: Sequence[LocatedDevice], options: _Options) -> None:
             file.write(as_geojson(found))
     if options.html is not None:
         with replaced(options.html) as file:
-            file.write(map_page(f"Devices of account {options.account}", found))
+            file.write(map_page(f"Devices of account {job.account}", found))
     if not any((options.csv, options.geojson, options.html)):
         write_csv(sys.stdout, found)
 
