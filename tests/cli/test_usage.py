@@ -114,7 +114,7 @@ async def test_a_file_that_is_no_progress_is_left_alone(cloud: Simulator, tmp_pa
 )
 async def test_a_wrong_option_is_one_line(cloud: Simulator, words: tuple[str, ...], complaint: str) -> None:
     status, printed, complaints = await run("usage", *words, **cloud.exports())
-    assert (status, printed, complaints.count("\n")) == (1, "", 1)
+    assert (status, printed, complaints.count("\n")) == (2, "", 1)
     assert complaint in complaints
     assert not cloud.requests
 

@@ -11,7 +11,8 @@ from thingspace_async import Session
 from thingspace_async._cli._access import Access
 from thingspace_async._cli._groups import with_groups
 from thingspace_async._cli._inboxes import DEFAULT, InboxOption, opened
-from thingspace_async._cli._run import run
+from thingspace_async._cli._printing import note
+from thingspace_async._cli._run import WrongUsage, run
 from thingspace_async.callbacks import Inbox, Outcomes, Receiver
 from thingspace_async.callbacks.messages import STREAMED, EventMessage
 from thingspace_async.cloud_connector import CreateTargetRequest, Stream, StreamSettings
@@ -41,7 +42,7 @@ def stream(
 
     async def work() -> None:
         if stop is (url is not None):
-            raise ConfigurationError("pass --url to stream events, or --stop to end a stream")
+            raise WrongUsage("pass --url to stream events, or --stop to end a stream")
         account = access.required_account
         if url is None:
             async with access.session() as session:
@@ -51,7 +52,7 @@ def stream(
             latest = await _latest(held)
             async with access.session() as session:
                 found = await _begin(session, held, account, url, kind)
-            typer.echo(f"the subscription {found.subscription.id} streams {kind} to {found.target.address}", err=True)
+            note(f"the subscription {found.subscription.id} streams {kind} to {found.target.address}")
             await _print(held, found, latest, events)
 
     run(work)
@@ -91,4 +92,4 @@ async def _end(session: Session, account: str, kind: str) -> None:
     others = [one for one in listed if one.target_id == found.target_id and one is not found]
     if found.target_id is not None and not others:
         await calls.targets.delete(account_name=account, target_id=found.target_id)
-    typer.echo(f"the stream of {kind} has ended", err=True)
+    note(f"the stream of {kind} has ended")

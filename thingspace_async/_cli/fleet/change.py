@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, aclosing
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
+import orjson
 import typer
 from rich.console import Console
 
 from thingspace_async import Session, SuspiciousIdentifier
 from thingspace_async._cli._access import Access
 from thingspace_async._cli._inboxes import exists, opened, shown
+from thingspace_async._cli._printing import note
 from thingspace_async._cli._progress import bar, rest_of_fleet
-from thingspace_async._cli._run import confirm, listening, run
+from thingspace_async._cli._run import NOTHING_DONE, SOME_FAILED, WrongUsage, confirm, listening, run
 from thingspace_async._cli.fleet.options import Action, Options
 from thingspace_async._cli.fleet.results import ResultsFile
 from thingspace_async._cli.fleet.source import DevicesFile
@@ -31,10 +35,7 @@ from thingspace_async.devices.fleet import FleetResult, FleetStatus, fleet_statu
 from thingspace_async.devices.fleet.plan import Action as Request
 from thingspace_async.errors import ConfigurationError, InboxUnavailable, InvalidRequest, ListenersTaken
 
-__all__ = ["FINISHED", "change"]
-
-FINISHED: Final = 3
-"""The exit status of a command whose run is finished."""
+__all__ = ["change"]
 
 _LINES_SHOWN: Final = 20
 
@@ -67,7 +68,8 @@ class _Change:
         results = ResultsFile(options.results or options.source.with_suffix(".results.csv"), self._devices)
         _report(self._devices, skip_bad=options.skip_bad)
         if not self._devices:
-            return
+            typer.echo("thingspace: the file has no devices to send", err=True)
+            raise typer.Exit(NOTHING_DONE)
         async with AsyncExitStack() as stack:
             # A dry run must not create the file, and opening would.
             place = MemoryInbox() if options.dry_run and not exists(options.inbox) else opened(options.inbox)
@@ -79,23 +81,37 @@ class _Change:
             has_listener = options.base_url is not None or await _has_listener(session, self._account)
             what = self._action.question.format(f"{len(self._devices):,} devices of account {self._account}")
             if options.dry_run:
-                typer.echo(f"Dry run, nothing was sent: {what} on {self._environment.name}.")
+                self._print(f"Dry run, nothing was sent: {what} on {self._environment.name}.")
                 return
             if not options.yes and (self._action.asks or not has_listener or (options.again and before is not None)):
                 await confirm(f"{what} on {self._environment.name}?")
             with results:
                 counts = await self._send(session, inbox, results, retry)
         summary = ", ".join(f"{count:,} {result}" for result, count in sorted(counts.items()))
-        typer.echo(f"{self._run}: {summary or 'no outcomes'}; see {results.path}")
+        self._print(f"{self._run}: {summary or 'no outcomes'}; see {results.path}", counts, results.path)
         if counts.total() != counts[FleetResult.SUCCEEDED]:
-            raise typer.Exit(1)
+            raise typer.Exit(SOME_FAILED)
+
+    def _print(self, text: str, counts: Mapping[FleetResult, int] | None = None, path: Path | None = None) -> None:
+        """Print the result of the run. A dry run has no counts."""
+        if not self._options.as_json:
+            typer.echo(text)
+            return
+        about = {
+            "run": self._run,
+            "account": self._account,
+            "devices": len(self._devices),
+            "results": None if counts is None else {result.value: count for result, count in counts.items()},
+            "file": None if path is None else str(path),
+        }
+        typer.echo(orjson.dumps(about).decode())
 
     def _check(self, before: FleetStatus | None) -> None:
         """Report an earlier part of the run. Raises typer.Exit if the run is finished."""
         options = self._options
         if before is None:
             if options.retry is not None:
-                raise ConfigurationError(f"no run {self._run!r} in {shown(options.inbox)}: leave out --retry")
+                raise WrongUsage(f"no run {self._run!r} in {shown(options.inbox)}: leave out --retry")
             return
         request = Request(self._action.operation, self._of_requests)
         if before.description != request.description(self._environment) and not options.again:
@@ -104,14 +120,14 @@ class _Change:
                 if before.operation == self._action.operation.name
                 else before.operation
             )
-            raise ConfigurationError(f"the run {self._run!r} is for {different}: choose another name with --run")
+            raise WrongUsage(f"the run {self._run!r} is for {different}: choose another name with --run")
         total = sum(before.devices.values())
         if before.workers:
             if options.again or options.retry is not None:
                 raise ConfigurationError(
                     f"another process is working on the run {self._run!r}: wait for it before --again or --retry"
                 )
-            typer.echo(f"Another process is working on the run {self._run!r}: this one joins it.", err=True)
+            note(f"Another process is working on the run {self._run!r}: this one joins it.")
         elif options.again or options.retry is not None:
             return
         elif before.finished:
@@ -121,12 +137,10 @@ class _Change:
                 "or --run NAME to start another run",
                 err=True,
             )
-            raise typer.Exit(FINISHED)
+            raise typer.Exit(NOTHING_DONE)
         else:
             sent = total - sum(before.devices.get(state, 0) for state in _NEVER_SENT)
-            typer.echo(
-                f"The run {self._run!r} continues: {sent:,} devices were sent before, and are not sent again.", err=True
-            )
+            note(f"The run {self._run!r} continues: {sent:,} devices were sent before, and are not sent again.")
 
     async def _send(
         self, session: Session, inbox: BaseInbox, results: ResultsFile, retry: list[FleetResult]
@@ -157,9 +171,9 @@ class _Change:
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError):
                 without = " without --again" if options.again else " without --retry" if retry else ""
-                typer.echo(f"Interrupted. The same command{without} continues the run.", err=True)
+                note(f"Interrupted. The same command{without} continues the run.")
             if counts:
-                typer.echo(f"The results so far are in {results.part}", err=True)
+                note(f"The results so far are in {results.part}")
             raise
         return counts
 
@@ -192,28 +206,28 @@ class _Change:
 def _checked(options: Options) -> list[FleetResult]:
     """Check options that typer cannot; return the results to send again."""
     if options.run is not None and not options.run.strip():
-        raise ConfigurationError("--run is empty: name the run, or leave the option out")
+        raise WrongUsage("--run is empty: name the run, or leave the option out")
     if options.base_url is None and (options.replace or options.no_serve):
-        raise ConfigurationError("--replace and --no-serve go with --base-url")
+        raise WrongUsage("--replace and --no-serve go with --base-url")
     if options.retry is None:
         return []
     if options.again:
-        raise ConfigurationError("--again sends all devices again, and --retry some of them: choose one")
+        raise WrongUsage("--again sends all devices again, and --retry some of them: choose one")
     names = [name.strip().casefold() for name in options.retry.split(",")]
     known = (FleetResult.FAILED, FleetResult.MISSING, FleetResult.UNKNOWN)
     if not set(names) <= set(known):
-        raise ConfigurationError(f"--retry takes {', '.join(known)}, separated by commas, not {options.retry!r}")
+        raise WrongUsage(f"--retry takes {', '.join(known)}, separated by commas, not {options.retry!r}")
     return [FleetResult(name) for name in names]
 
 
 def _show_wait(error: InboxUnavailable) -> None:
-    typer.echo(f"The run waits until its inbox can be used: {error}", err=True)
+    note(f"The run waits until its inbox can be used: {error}")
 
 
 def _report(devices: DevicesFile, *, skip_bad: bool) -> None:
     """Describe the devices of a file; raise InvalidRequest for bad rows that may not be left out."""
     for row in devices.bad[:_LINES_SHOWN]:
-        typer.echo(f"{devices.path}, line {row.line}: {row.fault}", err=True)
+        note(f"{devices.path}, line {row.line}: {row.fault}")
     if len(devices.bad) > _LINES_SHOWN:
         typer.echo(f"{devices.path}: {len(devices.bad) - _LINES_SHOWN:,} more bad rows", err=True)
     if devices.bad and not skip_bad:
@@ -226,12 +240,11 @@ def _report(devices: DevicesFile, *, skip_bad: bool) -> None:
         parts.append(f"{_number(len(devices.bad), 'bad row')} left out")
     if devices.repeats:
         parts.append(f"{_number(devices.repeats, 'repeated row')} left out")
-    typer.echo(f"{devices.path}: {', '.join(parts)}", err=True)
+    note(f"{devices.path}: {', '.join(parts)}")
     if devices.suspicious:
-        typer.echo(
+        note(
             f"{devices.path}: {_number(len(devices.suspicious), 'IMEI')} with a wrong check digit, "
-            f"the first in line {devices.suspicious[0]}: look for typos",
-            err=True,
+            f"the first in line {devices.suspicious[0]}: look for typos"
         )
 
 
@@ -244,9 +257,8 @@ async def _has_listener(session: Session, account: str) -> bool:
     service = CallbackService.CARRIER
     if any(one.service_name == service for one in await session.callbacks.list(account)):
         return True
-    typer.echo(
+    note(
         f"No listener is registered for {service.value} of account {account}: no outcome will arrive. "
-        "Pass --base-url to register one",
-        err=True,
+        "Pass --base-url to register one"
     )
     return False

@@ -46,6 +46,7 @@ class Options:
             min=0, max=8760, help="How long to wait while the platform is unavailable, or the inbox at the start."
         ),
     ] = 1.0
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result of the run as a JSON object.")] = False
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, and send nothing.", rich_help_panel=_BRAKES)
     ] = False
@@ -82,7 +83,7 @@ class Options:
         typer.Option(
             min=0, max=65535, help="The port that --base-url leads to; 0 picks a free port.", rich_help_panel=_RECEIVING
         ),
-    ] = 9001
+    ] = 9002
     no_serve: Annotated[
         bool,
         typer.Option(

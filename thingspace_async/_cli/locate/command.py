@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import attrs
+import orjson
 import typer
 from rich.console import Console
 
@@ -20,8 +21,10 @@ from thingspace_async._cli._access import Access
 from thingspace_async._cli._files import check_writable, replaced
 from thingspace_async._cli._groups import with_groups
 from thingspace_async._cli._inboxes import DEFAULT, InboxOption, exists, opened, shown
+from thingspace_async._cli._printing import note
 from thingspace_async._cli._progress import bar
-from thingspace_async._cli._run import confirm, run
+from thingspace_async._cli._run import SOME_FAILED, WrongUsage, confirm, run
+from thingspace_async._cli.devices import check_state
 from thingspace_async._cli.locate.outputs import as_geojson, columns_of, write_csv
 from thingspace_async._cli.locate.page import check_library, map_page
 from thingspace_async.callbacks.inbox import BaseInbox
@@ -48,6 +51,9 @@ class _Options:
         Path | None,
         typer.Option(help="The CSV file to write.", show_default="stdout, without --html", rich_help_panel=_OUTPUTS),
     ] = None
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON array instead of CSV.", rich_help_panel=_OUTPUTS)
+    ] = False
     state: Annotated[str, typer.Option(help="Locate the devices in this state.")] = "active"
     cached: Annotated[
         bool, typer.Option("--cached", help="Take known locations only, which are free. Asks nothing.")
@@ -90,6 +96,7 @@ async def _carry_out(options: _Options, access: Access) -> None:
         inbox = await stack.enter_async_context(opened(options.inbox)) if needs_inbox else None
         continues = inbox is not None and await _continues(inbox, job)
         session = await stack.enter_async_context(access.session())
+        await check_state(session, account, options.state)
         devices = await _devices(session, job)
         if not options.cached:
             question = await _question(session, job, len(devices), continues=continues)
@@ -107,20 +114,22 @@ async def _carry_out(options: _Options, access: Access) -> None:
             await _forget(inbox, job.run)
     counts = Counter(columns_of(one)["location"] for one in found)
     summary = ", ".join(f"{count:,} {location}" for location, count in sorted(counts.items()))
-    typer.echo(f"{len(found):,} devices: {summary or 'none'}", err=True)
+    note(f"{len(found):,} devices: {summary or 'none'}")
+    if counts["not located"] and not options.cached:
+        raise typer.Exit(SOME_FAILED)
 
 
 def _check(job: _Job) -> None:
     """Check options that typer cannot, before anything is billed."""
     options = job.options
     if not job.run.strip():
-        raise ConfigurationError("--run is empty: name the run, or leave the option out")
+        raise WrongUsage("--run is empty: name the run, or leave the option out")
     outputs = {"--html": options.html, "--geojson": options.geojson, "--csv": options.csv}
     given = {option: path for option, path in outputs.items() if path is not None}
     for option, path in given.items():
         check_writable(option, path)
     if len({path.resolve() for path in given.values()}) < len(given):
-        raise ConfigurationError(f"{' and '.join(given)} must be different files")
+        raise WrongUsage(f"{' and '.join(given)} must be different files")
     if options.html is not None:
         check_library()
 
@@ -145,20 +154,19 @@ async def _devices(session: Session, job: _Job) -> list[Device]:
         devices = [device async for device in listed]
     named = [one for one in devices if one.mdn and any(known.kind.casefold() != "mdn" for known in one.device_ids)]
     if left_out := len(devices) - len(named):
-        typer.echo(f"{left_out:,} devices without a phone number or another identifier are left out.", err=True)
+        note(f"{left_out:,} devices without a phone number or another identifier are left out.")
     return named
 
 
 async def _question(session: Session, job: _Job, count: int, *, continues: bool) -> str:
     subscription = await session.location.subscription(job.account)
     used, bought = subscription.used_allowance, subscription.max_allowance
-    typer.echo(
+    note(
         "Known locations are free. A current location is requested and billed for each device without a known one: "
-        f"{count:,} at most. This month, {used or 'an unknown number'} of {bought or 'an unknown number'} were used.",
-        err=True,
+        f"{count:,} at most. This month, {used or 'an unknown number'} of {bought or 'an unknown number'} were used."
     )
     if continues:
-        typer.echo(f"The run {job.run!r} continues: no device is billed twice.", err=True)
+        note(f"The run {job.run!r} continues: no device is billed twice.")
     return f"Locate {count:,} devices of account {job.account}"
 
 
@@ -180,9 +188,7 @@ async def _locate(
                 return [one async for one in located]
     except BaseException:
         if inbox is not None:
-            typer.echo(
-                "The run is not finished. The same command continues it, and no device is billed twice.", err=True
-            )
+            note("The run is not finished. The same command continues it, and no device is billed twice.")
         raise
 
 
@@ -203,7 +209,9 @@ def _write(found: Sequence[LocatedDevice], job: _Job) -> None:
     if options.html is not None:
         with replaced(options.html) as file:
             file.write(map_page(f"Devices of account {job.account}", found))
-    if not any((options.csv, options.geojson, options.html)):
+    if options.as_json:
+        typer.echo(orjson.dumps([columns_of(one) for one in found], option=orjson.OPT_APPEND_NEWLINE), nl=False)
+    elif not any((options.csv, options.geojson, options.html)):
         write_csv(sys.stdout, found)
 
 
@@ -212,4 +220,4 @@ async def _forget(inbox: BaseInbox, name: str) -> None:
     try:
         await inbox.forget_run(name)
     except InvalidRequest as error:  # Another process has joined in the meantime.
-        typer.echo(f"The run {name!r} is kept: {error}", err=True)
+        note(f"The run {name!r} is kept: {error}")

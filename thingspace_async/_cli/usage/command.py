@@ -20,16 +20,15 @@ from thingspace_async._cli._access import Access
 from thingspace_async._cli._cells import harmless
 from thingspace_async._cli._files import check_writable, replaced
 from thingspace_async._cli._groups import with_groups
+from thingspace_async._cli._printing import note
 from thingspace_async._cli._progress import bar
-from thingspace_async._cli._run import run
+from thingspace_async._cli._run import SOME_FAILED, run
 from thingspace_async._cli.usage.job import Job, opened_job
 from thingspace_async.devices import AccountDeviceListRequest, Device, UsageProgress
 from thingspace_async.devices.usage.many import span_of
 from thingspace_async.errors import ConfigurationError
 
 __all__ = ["usage"]
-
-_SOME_FAILED: Final = 4
 
 _PAGE: Final = 500
 """Devices in a page. The walk holds two pages, and larger ones would need most of the command's memory."""
@@ -136,11 +135,11 @@ async def _carry_out(options: _Options) -> None:
         failed = job.number("SELECT count(*) FROM device WHERE error IS NOT NULL")
         if not failed and options.progress is not None:
             options.progress.unlink()
-    typer.echo(f"{count:,} devices, {total / 1e6:,.3f} MB (1 MB is 1,000,000 bytes)", err=True)
+    note(f"{count:,} devices, {total / 1e6:,.3f} MB (1 MB is 1,000,000 bytes)")
     if failed:
         again = "" if options.output is None else ": the same command reads only these again"
         typer.echo(f"{failed:,} devices could not be read{again}", err=True)
-        raise typer.Exit(_SOME_FAILED)
+        raise typer.Exit(SOME_FAILED)
 
 
 async def _read(session: Session, job: Job, options: _Options) -> None:
@@ -160,7 +159,7 @@ async def _read(session: Session, job: Job, options: _Options) -> None:
                         job.add(one, one.device)
     except BaseException:
         if options.output is not None:
-            typer.echo("The usage is not complete. The same command continues.", err=True)
+            note("The usage is not complete. The same command continues.")
         raise
 
 
