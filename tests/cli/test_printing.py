@@ -97,3 +97,10 @@ def test_a_state_that_does_not_exist_is_an_error_that_lists_the_states(
     status, printed, complaints = inside.run(*words, "--account", ACCOUNT, "--state", "nonsense")
     assert (status, printed, complaints.count("\n")) == (2, "", 1)
     assert "--state nonsense does not exist: choose from active, deactive, preactive, suspend" in complaints
+
+
+def test_quiet_leaves_only_the_steps_of_the_demo(cloud: Simulator, inside: Inside) -> None:
+    _, printed, _ = inside.run("demo", "--live")
+    assert "━" in printed
+    status, printed, complaints = inside.run("demo", "--live", "--quiet")
+    assert (status, "━" in printed, "5 devices in" in printed, complaints) == (0, False, True, "")

@@ -40,7 +40,8 @@ P = TypeVar("P", bound=Counts)
 def bar(console: Console, rest: Callable[[P], str]) -> Iterator[Callable[[P], None]]:
     """Show a progress bar during the block. `rest` describes what to show next to it."""
     columns = (TextColumn("devices"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rest]}"))
-    with Progress(*columns, TimeElapsedColumn(), console=console, disable=printing.quiet) as progress:
+    shown = Console(quiet=True) if printing.quiet else console
+    with Progress(*columns, TimeElapsedColumn(), console=shown) as progress:
         task = progress.add_task("devices", total=None, rest="")
         drawn = 0.0
         latest: P | None = None

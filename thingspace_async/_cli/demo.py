@@ -17,6 +17,7 @@ from rich.table import Table
 from thingspace_async import Exchange, Session
 from thingspace_async._cli._access import Access
 from thingspace_async._cli._groups import with_groups
+from thingspace_async._cli._printing import printing
 from thingspace_async._cli._run import DevicesOption, run
 from thingspace_async._cli.devices import COLUMNS
 from thingspace_async.devices import AccountDeviceListRequest, Device
@@ -113,7 +114,7 @@ async def _first_account(session: Session) -> str | None:
 def _bar(console: Console, total: int | None) -> Iterator[Callable[[int], None]]:
     """Show a progress bar, redrawn for every hundredth device because people cannot follow more."""
     columns = (TextColumn("  devices"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=Console(quiet=True) if printing.quiet else console) as progress:
         task = progress.add_task("devices", total=total)
         reached = 0
 
