@@ -134,7 +134,7 @@ async def test_a_file_that_is_no_progress_is_left_alone(cloud: Simulator, tmp_pa
 )
 async def test_a_wrong_option_is_one_line(cloud: Simulator, words: tuple[str, ...], complaint: str) -> None:
     status, printed, complaints = await run("usage", *words, **cloud.exports())
-    assert (status, printed, complaints.count("\n")) == (1, "", 1)
+    assert (status, printed, complaints.count("\n")) == (2, "", 1)
     assert complaint in complaints
     assert not cloud.requests
 
@@ -240,6 +240,13 @@ async def test_a_full_disk_under_the_progress_ends_the_command_and_the_next_one_
         assert (await run(*words, **cloud.exports()))[0] == 0
         assert cloud.count(LIST) - before <= active(cloud) - 100
         assert len(rows(output.read_text())) == active(cloud)
+
+
+async def test_a_state_that_does_not_exist_is_an_error_that_lists_the_states(cloud: Simulator) -> None:
+    status, printed, complaints = await run(*WORDS, "--state", "activ", **cloud.exports())
+    assert (status, printed) == (2, "")
+    assert "--state activ does not exist: choose from active, deactive, preactive, suspend" in complaints
+    assert not cloud.count("devices.list")
 
 
 @pytest.mark.parametrize("words", [("--html", "page.html"), ("--over-plan", "--output", "usage.parquet")])

@@ -14,7 +14,7 @@ import typer
 from thingspace_async._cli import _parquet
 from thingspace_async._cli._files import check_writable, replaced
 from thingspace_async._cli._output import Columns, Format, Output, Shown
-from thingspace_async.errors import ConfigurationError
+from thingspace_async._cli._run import WrongUsage
 
 __all__ = ["FileFormat", "FileOutput"]
 
@@ -58,13 +58,13 @@ class FileOutput:
     ] = None
 
     def check(self, columns: Columns[M]) -> None:
-        """Raise ConfigurationError for options that do not work. Use it before a command sends a request."""
+        """Raise WrongUsage for options that do not work. Use it before a command sends a request."""
         self._printed.check(columns)
         if self.output is not None:
             check_writable("--output", self.output)
         if self._form is FileFormat.PARQUET:
             if self.output is None:
-                raise ConfigurationError("--format parquet needs a file: name it with --output")
+                raise WrongUsage("--format parquet needs a file: name it with --output")
             _parquet.check_library()
 
     async def rows(self, rows: AsyncIterable[M], columns: Columns[M], kinds: _parquet.Kinds) -> int:

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, M
 from datetime import datetime
 from enum import StrEnum
 from itertools import islice
+from textwrap import wrap
 from typing import Annotated, Any, Final, Protocol, TextIO, TypeAlias, TypeVar
 
 import attrs
@@ -18,7 +19,7 @@ import typer
 from rich.cells import cell_len
 
 from thingspace_async._cli._cells import harmless
-from thingspace_async.errors import ConfigurationError
+from thingspace_async._cli._run import WrongUsage
 
 __all__ = ["Columns", "Format", "Output", "Shown", "each", "printable", "text_of"]
 
@@ -93,10 +94,10 @@ class Output:
             typer.echo(_csv_line(chosen), nl=False)
             typer.echo(_csv_line(text_of(read(row)) for read in chosen.values()), nl=False)
         elif form is Format.TABLE:
-            width = max(map(len, chosen))
+            margin = max(map(len, chosen)) + len(_GAP)
             for name, read in chosen.items():
                 if text := printable(text_of(read(row))):
-                    typer.echo(f"{name.ljust(width)}{_GAP}{text}")
+                    typer.echo(f"{name.ljust(margin)}{_wrapped(text, margin)}")
         else:
             typer.echo(orjson.dumps(row.to_dict()).decode())
 
@@ -110,8 +111,16 @@ class Output:
             return columns
         names = [name.strip() for name in self.columns.split(",")]
         if unknown := [name for name in names if name not in columns]:
-            raise ConfigurationError(f"--columns has no {', '.join(unknown)}: choose from {', '.join(columns)}")
+            raise WrongUsage(f"--columns has no {', '.join(unknown)}: choose from {', '.join(columns)}")
         return {name: columns[name] for name in names}
+
+
+def _wrapped(text: str, margin: int) -> str:
+    """Break a text between words on a terminal. A long word, such as the path of a file, can be copied as a whole."""
+    if not sys.stdout.isatty():
+        return text
+    width = max(1, shutil.get_terminal_size().columns - margin)
+    return f"\n{' ' * margin}".join(wrap(text, width, break_long_words=False, break_on_hyphens=False))
 
 
 async def each(rows: Iterable[M]) -> AsyncGenerator[M]:
@@ -182,14 +191,22 @@ def _csv_line(cells: Iterable[str]) -> str:
 
 
 async def _print_json(rows: AsyncIterable[M], file: TextIO | None, *, is_array: bool) -> int:
+    """Print rows as JSON. An array is closed even after an error, so that a program can read the rows before it."""
     count = 0
-    async for row in rows:
-        text = orjson.dumps(row.to_dict()).decode()
+    try:
+        async for row in rows:
+            text = orjson.dumps(row.to_dict()).decode()
+            if is_array:
+                typer.echo(f"{',' if count else '['}\n{text}", nl=False, file=file)
+            else:
+                typer.echo(text, file=file)
+            count += 1
+    except OSError:  # Nothing more can be written.
+        raise
+    except BaseException:
         if is_array:
-            typer.echo(f"{',' if count else '['}\n{text}", nl=False, file=file)
-        else:
-            typer.echo(text, file=file)
-        count += 1
+            typer.echo("\n]" if count else "[]", file=file)
+        raise
     if is_array:
         typer.echo("\n]" if count else "[]", file=file)
     return count

@@ -18,8 +18,10 @@ from thingspace_async._cli._file_output import FileOutput
 from thingspace_async._cli._files import check_writable, replaced
 from thingspace_async._cli._groups import with_groups
 from thingspace_async._cli._output import each
+from thingspace_async._cli._printing import note
 from thingspace_async._cli._progress import bar
-from thingspace_async._cli._run import run
+from thingspace_async._cli._run import SOME_FAILED, WrongUsage, run
+from thingspace_async._cli.devices import check_state
 from thingspace_async._cli.usage.chart import Bar, chart_of, chart_page, print_chart
 from thingspace_async._cli.usage.job import Job, opened_job
 from thingspace_async._cli.usage.span import Days, Span
@@ -28,8 +30,6 @@ from thingspace_async.devices import AccountDeviceListRequest, Device, UsageProg
 from thingspace_async.errors import ConfigurationError
 
 __all__ = ["usage"]
-
-_SOME_FAILED: Final = 4
 
 _PAGE: Final = 500
 """Devices in a page. The walk holds two pages, and larger ones would need most of the command's memory."""
@@ -102,7 +102,7 @@ def usage(
     async def work() -> None:
         view = view_of(by, over_plan=over_plan)
         if view is None:
-            raise ConfigurationError(f"--over-plan is about devices: leave --by {by} out")
+            raise WrongUsage(f"--over-plan is about devices: leave --by {by} out")
         options = _Options(
             access=access,
             span=days.span,
@@ -128,9 +128,9 @@ def _check(options: _Options) -> None:
     if options.html is not None:
         check_writable("--html", options.html)
         if options.output.output is not None and options.html.resolve() == options.output.output.resolve():
-            raise ConfigurationError("--html and --output must be different files")
+            raise WrongUsage("--html and --output must be different files")
     if options.over_plan and options.span.days > _LONGEST:
-        raise ConfigurationError(
+        raise WrongUsage(
             f"an allowance is for a month: with --over-plan, name at most {_LONGEST} days, not {options.span.days}"
         )
 
@@ -148,11 +148,11 @@ async def _carry_out(options: _Options) -> None:
         failed = job.number("SELECT count(*) FROM device WHERE error IS NOT NULL")
         if not failed and options.progress is not None:
             options.progress.unlink()
-    typer.echo(summary, err=True)
+    note(summary)
     if failed:
         again = "" if options.progress is None else ": the same command reads only these again"
         typer.echo(f"{number(failed, 'device')} could not be read{again}", err=True)
-        raise typer.Exit(_SOME_FAILED)
+        raise typer.Exit(SOME_FAILED)
 
 
 async def _read(session: Session, job: Job, options: _Options) -> None:
@@ -173,7 +173,7 @@ async def _read(session: Session, job: Job, options: _Options) -> None:
                         job.add(one, one.device)
     except BaseException:
         if options.progress is not None:
-            typer.echo("The usage is not complete. The same command continues.", err=True)
+            note("The usage is not complete. The same command continues.")
         raise
 
 
@@ -181,6 +181,7 @@ async def _devices(session: Session, job: Job, options: _Options) -> AsyncGenera
     """Yield the devices that are left. Before the first device of an account, read the account's plans if needed."""
     account = options.access.optional_account
     wanted = AccountDeviceListRequest(account_name=account, current_state=options.state, max_number_of_devices=_PAGE)
+    await check_state(session, account, options.state)
     known = set[str]()
     async with aclosing(session.devices.list(wanted)) as listed:
         async for device in listed:

@@ -8,8 +8,8 @@ from typing import Annotated, Final
 import attrs
 import typer
 
+from thingspace_async._cli._run import WrongUsage
 from thingspace_async.devices.usage.many import span_of
-from thingspace_async.errors import ConfigurationError
 
 __all__ = ["Days", "Span"]
 
@@ -45,15 +45,15 @@ class Days:
 
     @property
     def span(self) -> Span:
-        """The span. Raises ConfigurationError unless the options name one."""
+        """The span. Raises WrongUsage unless the options name one."""
         if self.month is not None and self.first is None and self.last is None:
             start, end = span_of(self.month, None, None)
             return Span(name=self.month, start=start, end=end)
         if self.month is not None or self.first is None or self.last is None:
-            raise ConfigurationError("name either a month with --month, or days with both --from and --to")
+            raise WrongUsage("name either a month with --month, or days with both --from and --to")
         start, end = _day("--from", self.first), _day("--to", self.last)
         if start > end:
-            raise ConfigurationError(f"--from {self.first} is after --to {self.last}")
+            raise WrongUsage(f"--from {self.first} is after --to {self.last}")
         # The platform includes the last moment.
         return Span(name=f"{start:%F} to {end:%F}", start=start, end=end + timedelta(days=1, seconds=-1))
 
@@ -64,5 +64,5 @@ def _day(option: str, given: str) -> datetime:
     except ValueError:
         found = None
     if found is None or found.year not in _YEARS:
-        raise ConfigurationError(f"{option} {given} is not a day: write it as 2026-11-15")
+        raise WrongUsage(f"{option} {given} is not a day: write it as 2026-11-15")
     return found
