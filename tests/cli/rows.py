@@ -10,7 +10,6 @@ from typing import Any, Final
 import attrs
 
 from tests.cli.inside import Inside
-from tests.cli.leaves import leaves
 from thingspace_async.simulator import Simulator
 from thingspace_async.simulator.rooms.software.store import PACKAGES, Software
 
@@ -108,7 +107,11 @@ _FLEET: Final = {
     "deactivate": (),
     "change-plan": ("--plan", "M2M_PP"),
 }
-_ESIM: Final = [words[1] for words in leaves() if words[0] == "esim" and words[1] != "status"]
+_ESIM: Final = (
+    *("activate", "activate-and-enable", "deactivate", "renew-activation-code", "download", "download-and-enable"),
+    *("download-and-disable", "enable", "disable", "delete", "suspend", "resume", "suspend-device", "set-fallback"),
+    "set-global-fallback",
+)
 _SMSR: Final = ("--smsr-oid", "1.3.6.1.4.1.31746.1.500.200.101.5")
 
 ROWS: Final[dict[tuple[str, ...], Row]] = {

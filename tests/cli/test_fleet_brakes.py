@@ -41,6 +41,7 @@ async def test_a_finished_run_is_refused_with_a_status_of_its_own(place: Place) 
     ("words", "changed"),
     [
         (("--account", "0000999999-00001"), {}),
+        (("--account", "0000999999-00001", "--again"), {}),
         ((), {"THINGSPACE_ENVIRONMENT": "localhost"}),
         (("--base-url", "https://fleet.example.com/", "--no-serve", "--account", "0000999999-00001"), {}),
     ],

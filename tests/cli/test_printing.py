@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.inside import Inside, serving
+from thingspace_async.callbacks import SqliteInbox
 from thingspace_async.simulator import Simulator, Status
 
 ACCOUNT = "0000123456-00001"
@@ -63,6 +66,21 @@ def test_no_log_has_a_secret(
     secrets = [*secrets_of(cloud), *([password] if password else [])]
     assert len(secrets) > 3
     assert not [secret for secret in secrets if secret in printed + complaints]
+
+
+def test_no_log_has_the_password_of_a_listener(cloud: Simulator, inside: Inside, tmp_path: Path) -> None:
+    path = str(tmp_path / "messages.db")
+
+    async def kept() -> list[str]:
+        async with SqliteInbox(path) as inbox:
+            return [field for one in (await inbox.kept()).values() for field in json.loads(one.reveal())[1:]]
+
+    asyncio.run(kept())  # It makes the inbox.
+    words = ("callbacks", "register", "CarrierService", "--base-url", "https://fleet.example.com/in", "--inbox", path)
+    status, printed, complaints = inside.run("-vv", *words, "--account", ACCOUNT, "--yes")
+    (_, password) = asyncio.run(kept())
+    assert cloud.listeners[ACCOUNT]["CarrierService"]["password"] == password
+    assert (status, password in printed + complaints) == (0, False)
 
 
 def test_without_the_option_there_is_no_log_and_a_later_command_has_none(cloud: Simulator, inside: Inside) -> None:

@@ -114,7 +114,7 @@ class _Change:
                 raise WrongUsage(f"no run {self._run!r} in {shown(options.inbox)}: leave out --retry")
             return
         request = Request(self._action.operation, self._of_requests)
-        if before.description != request.description(self._environment) and not options.again:
+        if before.description != request.description(self._environment):
             different = (
                 "another account, platform or other options"
                 if before.operation == self._action.operation.name
