@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.forked import Forked
 from thingspace_async.__main__ import main
 from thingspace_async._cli import app
 
-__all__ = ["environment", "run", "run_inside", "run_on"]
+__all__ = ["environment", "run", "run_inside", "run_on", "run_on_full_disk"]
 
 
 def environment(variables: dict[str, str]) -> dict[str, str]:
@@ -33,6 +34,14 @@ async def run_on(terminal: str | None, *words: str, **variables: str) -> tuple[i
     return status, printed, complaints
 
 
+async def run_on_full_disk(*words: str, **variables: str) -> tuple[int, str, str]:
+    """Run a command whose stdout is a file on a full disk; return the same."""
+    process = await Forked.start(_command_on_full_disk, words, variables=environment(variables))
+    status, printed, complaints = await process.result()
+    assert status is not None, f"thingspace {' '.join(words)} has not ended in time"
+    return status, printed, complaints
+
+
 def run_inside(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
     """Run a command that sends nothing, in this process; return the same."""
     with pytest.raises(SystemExit) as ended:
@@ -49,3 +58,10 @@ def _command(words: tuple[str, ...], terminal: str | None) -> None:
         sys.stdin = os.fdopen(0)
     sys.argv = ["thingspace", *words]
     main()
+
+
+def _command_on_full_disk(words: tuple[str, ...]) -> None:
+    """Run the command in the forked process. A file that cannot be written stands for the disk where there is none."""
+    full = Path("/dev/full")
+    os.dup2(os.open(full, os.O_WRONLY) if full.exists() else os.open(os.devnull, os.O_RDONLY), 1)
+    _command(words, None)

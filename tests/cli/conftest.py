@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.inside import Inside
 from tests.cli.place import ACCOUNT, Place
 from thingspace_async.callbacks.receiver import Receiver
 from thingspace_async.callbacks.sqlite_inbox import SqliteInbox
@@ -40,3 +41,9 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
                     "password": "a password",
                 }
             yield Place(tmp_path, cloud, url)
+
+
+@pytest.fixture
+def inside(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Inside:
+    """Run commands in this process."""
+    return Inside(capsys, monkeypatch)

@@ -107,8 +107,8 @@ async def test_the_demo_without_devices_shows_no_table() -> None:
 @pytest.mark.parametrize(
     ("words", "variables"),
     [
-        (("demo",), {}),
-        (("demo",), dict.fromkeys(VARIABLES, "x")),
+        (("demo", "--live"), {}),
+        (("demo", "--live"), dict.fromkeys(VARIABLES, "x")),
         (("devices", "list"), dict.fromkeys(VARIABLES, "x")),
     ],
 )
@@ -119,17 +119,17 @@ async def test_an_unknown_environment_is_one_line_that_names_the_known(
         await run(*words, "--environment", "prod", **variables),
         await run(*words, **variables, THINGSPACE_ENVIRONMENT="prod"),
     ):
-        assert (status, printed) == (1, "")
+        assert (status, printed) == (2, "")
         assert "use production, staging, mock, or https://host" in complaints
         assert complaints.count("\n") == 1
 
 
-@pytest.mark.parametrize("words", [("demo",), ("devices", "list")])
+@pytest.mark.parametrize("words", [("demo", "--live"), ("devices", "list")])
 async def test_an_empty_account_is_one_line(words: tuple[str, ...]) -> None:
     async with Simulator(devices=1) as cloud:
         status, printed, complaints = await run(*words, "--account", "", **reaching(cloud))
         assert not cloud.requests
-    assert (status, printed) == (1, "")
+    assert (status, printed) == (2, "")
     assert complaints.startswith("thingspace: --account is empty")
     assert complaints.count("\n") == 1
 
@@ -188,7 +188,7 @@ async def test_an_environment_that_would_show_tokens_is_refused() -> None:
     async with Simulator(devices=1) as cloud:
         variables = {**reaching(cloud), "THINGSPACE_ENVIRONMENT": "http://thingspace.example"}
         status, _, complaints = await run("devices", "list", **variables)
-    assert status == 1
+    assert status == 2
     assert "use https" in complaints
 
 
@@ -293,7 +293,7 @@ async def test_a_host_that_is_not_ours_is_one_line_about_the_host(host: str) -> 
 
 async def test_an_empty_host_is_one_line() -> None:
     status, _, complaints = await run("simulator", "--port", "0", "--host", "")
-    assert status == 1
+    assert status == 2
     assert complaints.startswith("thingspace: --host is empty")
     assert complaints.count("\n") == 1
 

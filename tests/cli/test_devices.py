@@ -61,7 +61,7 @@ async def test_a_bad_value_is_one_line_that_says_what_is_possible(
     cloud: Simulator, words: tuple[str, ...], complaint: str
 ) -> None:
     status, printed, complaints = await run("devices", "list", *words, **cloud.exports())
-    assert (status, printed) == (1, "")
+    assert (status, printed) == (2, "")
     assert complaints.startswith(f"thingspace: {complaint}")
     assert complaints.count("\n") == 1
     assert not cloud.count("devices.list")
@@ -70,7 +70,7 @@ async def test_a_bad_value_is_one_line_that_says_what_is_possible(
 async def test_a_state_of_the_account_is_known_with_its_account(cloud: Simulator) -> None:
     words = ("devices", "list", "--account", cloud.account_name, "--state")
     status, _, complaints = await run(*words, "gone", **cloud.exports())
-    assert status == 1
+    assert status == 2
     known = complaints.partition("choose from active, deactive, preactive, suspend, ")[2].strip().split(", ")
     assert known
     assert (await run(*words, known[0], **cloud.exports()))[0] == 0
@@ -101,7 +101,7 @@ async def test_a_device_that_does_not_exist_names_the_kinds_that_were_tried(clou
         "thingspace: no device has the imei or msisdn or imsi 990000000000000: name its kind with --kind\n"
     )
     status, _, complaints = await run("devices", "get", "car 7", **cloud.exports())
-    assert (status, complaints.startswith("thingspace: car 7 is not an identifier")) == (1, True)
+    assert (status, complaints.startswith("thingspace: car 7 is not an identifier")) == (2, True)
 
 
 async def test_a_string_of_the_platform_cannot_move_the_cursor_or_split_a_row(cloud: Simulator) -> None:
@@ -176,7 +176,7 @@ async def test_a_span_or_kind_that_cannot_be_read_is_one_line(
     cloud: Simulator, words: tuple[str, ...], complaint: str
 ) -> None:
     status, printed, complaints = await run("devices", "history", "353272090079193", *words, **cloud.exports())
-    assert (status, printed, complaints.count("\n")) == (1, "", 1)
+    assert (status, printed, complaints.count("\n")) == (2, "", 1)
     assert complaints.startswith(f"thingspace: {complaint}")
     assert not cloud.requests
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import json
 import stat
 from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import timedelta
@@ -15,6 +16,7 @@ from rich.console import Console
 
 from tests.cli.commands import run, run_inside
 from thingspace_async._cli import firmware
+from thingspace_async._cli._output import Output
 from thingspace_async.simulator import Simulator
 from thingspace_async.simulator.rooms.software.store import PACKAGES, Software
 from thingspace_async.software import DeviceStatus, DeviceUpgradeStatus
@@ -64,8 +66,11 @@ async def run_to_the_end(cloud: Simulator, *words: str) -> tuple[int, str, str]:
 async def test_firmware_and_campaigns_are_listed(cloud: Simulator) -> None:
     status, printed, complaints = await run("firmware", "list", "--account", ACCOUNT, **cloud.exports())
     assert (status, complaints) == (0, "")
-    assert f"{PACKAGE.name}  Verizon VZM20Q  VZM20Q_1.0 -> VZM20Q_1.1" in printed
-    assert await run("firmware", "campaigns", "--account", ACCOUNT, **cloud.exports()) == (0, "", "")
+    assert [PACKAGE.name, "Verizon", "VZM20Q", "VZM20Q_1.0", "VZM20Q_1.1"] in [
+        line.split() for line in printed.splitlines()
+    ]
+    words = ("firmware", "campaigns", "--account", ACCOUNT, "--json")
+    assert await run(*words, **cloud.exports()) == (0, "[]\n", "")
 
 
 async def test_devices_are_upgraded_and_their_results_written(
@@ -75,11 +80,11 @@ async def test_devices_are_upgraded_and_their_results_written(
     results = tmp_path / "results.csv"
     words = upgrade(cloud, tmp_path, imeis, "--yes", "--hours", "1-9", "--results", str(results))
     status, printed, complaints = await run_to_the_end(cloud, *words)
-    assert (status, printed) == (
-        1,
-        f"{imeis[0]}  UpgradeFailed  DownloadFailed\n4 devices were upgraded, 1 were not\n",
-    )
+    lines = [line.split() for line in printed.splitlines()]
+    assert (status, lines[0], len(lines)) == (4, ["imei", "status", "reason"], 6)
+    assert [imeis[0], "UpgradeFailed", "DownloadFailed"] in lines
     assert "5 devices, 5 of them without a license\ncampaign " in complaints
+    assert complaints.endswith("4 devices were upgraded, 1 were not\n")
     rows = list(csv.DictReader(io.StringIO(results.read_text())))
     assert {row["imei"]: row["status"] for row in rows} == {
         imei: "UpgradeFailed" if imei == imeis[0] else "UpgradeSuccess" for imei in imeis
@@ -88,8 +93,9 @@ async def test_devices_are_upgraded_and_their_results_written(
     campaign_id = complaints.split("campaign ")[1].split()[0]
     listed = await run("firmware", "campaigns", "--account", ACCOUNT, **cloud.exports())
     assert campaign_id in listed[1]
-    words = ["firmware", "follow", campaign_id, "--account", ACCOUNT, "--every", "0.1"]
-    assert (await run(*words, **cloud.exports()))[:2] == (1, printed)
+    words = ["firmware", "follow", campaign_id, "--account", ACCOUNT, "--every", "0.1", "--json"]
+    status, printed, _ = await run(*words, **cloud.exports())
+    assert (status, {one["deviceId"] for one in json.loads(printed)}) == (4, set(imeis))
     assert cloud.count("software.campaigns.schedule") == 1
 
 
@@ -125,7 +131,7 @@ async def test_wrong_options_are_explained(
     cloud: Simulator, imeis: list[str], tmp_path: Path, changes: tuple[str, ...], said: str
 ) -> None:
     status, _, complaints = await run(*upgrade(cloud, tmp_path, imeis, *changes), **cloud.exports())
-    assert status == 1
+    assert status == 2
     assert said in complaints
     assert cloud.count("software.campaigns.schedule") == 0
 
@@ -148,7 +154,7 @@ def test_a_file_without_imeis_is_refused(
         listed.write_text(content)
     words = ["firmware", "upgrade", "--account", ACCOUNT, "--name", "a", "--firmware", "b", "--from", str(listed)]
     status, _, complaints = run_inside(capsys, *words, "--start", "2026-01-01", "--end", "2026-01-01")
-    assert (status, said in complaints) == (1, True)
+    assert (status, said in complaints) == (2, True)
 
 
 async def test_a_terminal_shows_the_latest_devices_and_the_counts(
@@ -161,8 +167,9 @@ async def test_a_terminal_shows_the_latest_devices_and_the_counts(
         for number in range(12):
             yield DeviceStatus(device_id=f"{number:015}", status=DeviceUpgradeStatus.SUCCESS)
 
-    await firmware._show(changes(), None)
-    assert capsys.readouterr().out == "12 devices were upgraded, 0 were not\n"
+    await firmware._show(changes(), None, Output())
+    printed, complaints = capsys.readouterr()
+    assert (len(printed.splitlines()), complaints) == (13, "12 devices were upgraded, 0 were not\n")
     last = shown.getvalue().rpartition("12 UpgradeSuccess")[2]
     assert f"{11:015}" in last
     assert f"{1:015}" not in last

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import signal
 from datetime import timedelta
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.commands import run
 from tests.cli.place import ACCOUNT, Place
-from tests.cli.test_cli import finish
+from tests.cli.test_cli import finish, reaching
 from tests.redis.servers import RedisServer, free_port, needs_redis
 from thingspace_async.simulator import Assumptions
 
@@ -34,6 +36,35 @@ async def test_a_finished_run_is_refused_with_a_status_of_its_own(place: Place) 
     assert {place.cloud.devices[number].state for number in range(3)} == {"active"}
 
 
+@pytest.mark.parametrize("state", ["finished", "unfinished"])
+@pytest.mark.parametrize(
+    ("words", "changed"),
+    [
+        (("--account", "0000999999-00001"), {}),
+        (("--account", "0000999999-00001", "--again"), {}),
+        ((), {"THINGSPACE_ENVIRONMENT": "localhost"}),
+        (("--base-url", "https://fleet.example.com/", "--no-serve", "--account", "0000999999-00001"), {}),
+    ],
+)
+async def test_a_run_of_another_account_or_platform_is_refused_before_anything_is_sent(
+    place: Place, words: tuple[str, ...], changed: dict[str, str], state: str
+) -> None:
+    """The status of a finished run would report to a nightly job of this account that its devices were sent."""
+    place.cloud.add_account("0000999999-00001", devices=1)
+    place.write(place.active(3))
+    if state == "unfinished":
+        place.cloud.assumptions = Assumptions(request_time=timedelta(hours=1))
+    await place.run("suspend", *(("--hours", "0") if state == "unfinished" else ()))
+    sent, requests = len(place.sent("suspend")), len(place.cloud.requests)
+    variables = {**reaching(place.cloud), **changed}
+    if changed:
+        variables["THINGSPACE_ENVIRONMENT"] = place.cloud.url.replace("127.0.0.1", "localhost")
+    status, printed, complaints = await run(*place.words("suspend", "--yes", *words), **variables)
+    assert (status, printed) == (2, "")
+    assert "is for another account, platform or other options: choose another name with --run" in complaints
+    assert (len(place.sent("suspend")), len(place.cloud.requests)) == (sent, requests)
+
+
 @pytest.mark.parametrize("words", [("--again",), ("--run", "another")])
 async def test_a_finished_run_is_sent_again_on_request(place: Place, words: tuple[str, ...]) -> None:
     place.write(place.active(3))
@@ -48,7 +79,7 @@ async def test_devices_that_failed_are_sent_again_on_request(place: Place) -> No
     imeis = place.active(4)
     place.cloud.devices[2].state = "suspend"
     place.write(imeis)
-    assert (await place.run("suspend"))[0] == 1
+    assert (await place.run("suspend"))[0] == 4
     place.cloud.devices[2].state = "active"
     status, printed, _ = await place.run("suspend", "--retry", "failed, unknown")
     assert (status, "4 succeeded" in printed) == (0, True), printed
@@ -170,11 +201,16 @@ async def test_runs_and_their_states_are_listed(place: Place) -> None:
     assert [line.split("  ")[0] for line in printed.splitlines()] == ["run", "late", "suspend devices"]
     assert re.search(r"suspend devices +finished +3 +devices.suspend", printed)
     assert re.search(r"late +unfinished +3 +devices.restore", printed)
-    assert (await place.look("status", "suspend devices"))[1].splitlines() == [
-        "suspend devices: devices.suspend, finished",
-        "         3 accepted, and every outcome has come",
+    lines = (await place.look("status", "suspend devices"))[1].splitlines()
+    assert [line.split(maxsplit=1) for line in lines[:3]] == [
+        ["run", "suspend devices"],
+        ["operation", "devices.suspend"],
+        ["state", "finished"],
     ]
-    assert "3 accepted, with outcomes missing" in (await place.look("status", "late"))[1]
+    assert lines[3:] == ["accepted, and every outcome has come  3"]
+    status = json.loads((await place.look("status", "suspend devices", "--json"))[1])
+    assert (status["finished"], status["devices"]) == (True, {"finished": 3})
+    assert "accepted, with outcomes missing       3\n" in (await place.look("status", "late"))[1]
     status, printed, complaints = await place.look("status", "no such run")
     assert (status, printed) == (1, "")
     assert "no run 'no such run' in" in complaints
@@ -198,7 +234,7 @@ async def test_the_name_of_another_actions_run_is_refused(place: Place) -> None:
     place.write(place.active(1))
     await place.run("suspend")
     status, _, complaints = await place.run("restore", "--run", "suspend devices")
-    assert (status, "the run 'suspend devices' is for devices.suspend" in complaints) == (1, True)
+    assert (status, "the run 'suspend devices' is for devices.suspend" in complaints) == (2, True)
 
 
 @needs_redis
@@ -208,4 +244,4 @@ async def test_runs_are_kept_in_redis_too(place: Place, redis_server: RedisServe
         words = ("--inbox", redis_server.url, "--base-url", f"http://127.0.0.1:{(port := free_port())}/", "--replace")
         found, _, complaints = await place.run("suspend", *words, "--port", str(port))
         assert found == status, complaints
-    assert ", finished" in (await place.look("status", "suspend devices", "--inbox", redis_server.url))[1]
+    assert " finished\n" in (await place.look("status", "suspend devices", "--inbox", redis_server.url))[1]

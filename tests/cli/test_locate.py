@@ -209,7 +209,7 @@ def test_wrong_options_are_refused_before_anything_is_sent(
     capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
 ) -> None:
     status, _, complaints = run_inside(capsys, "locate", "--account", ACCOUNT, *words)
-    assert (status, said in complaints) == (1, True), complaints
+    assert (status, said in complaints) == (2, True), complaints
 
 
 def test_without_the_library_the_map_is_refused_before_anything_is_billed(

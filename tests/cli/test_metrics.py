@@ -68,7 +68,7 @@ async def test_it_is_ready_only_while_the_inbox_answers() -> None:
     async with Troubled() as inbox, serve_metrics(Receiver(inbox), host="127.0.0.1", port=0) as url:
         assert await get(f"{url}/readyz") == (200, "ready\n")
         inbox.is_away = True
-        assert await get(f"{url}/readyz") == (503, "the inbox does not answer\n")
+        assert await get(f"{url}/readyz") == (503, "the inbox cannot be used: the server is away: start it\n")
         assert (await get(f"{url}/healthz"))[0] == 200
         assert samples((await get(f"{url}/metrics"))[1])["thingspace_receiver_ready"] == 0
         inbox.is_away = False
@@ -86,7 +86,7 @@ async def test_an_inbox_that_hangs_blocks_no_probe_and_is_asked_once() -> None:
         answers = await asyncio.gather(*(get(f"{url}/{path}") for path in ["readyz"] * 20 + ["healthz", "metrics"]))
         assert [status for status, _ in answers] == [503] * 20 + [200, 200]
         assert time.monotonic() - started < 60  # It hangs for an hour.
-        assert (await get(f"{url}/readyz"))[0] == 503
+        assert await get(f"{url}/readyz") == (503, "the inbox cannot be used: it has not answered within 0.2 s\n")
         assert inbox.questions == 1
         inbox.hangs = False
 

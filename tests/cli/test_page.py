@@ -33,7 +33,7 @@ def words_of(command: str) -> list[str]:
 
 @pytest.mark.parametrize("command", [one for one in COMMANDS if words_of(one)[0] in LASTING])
 async def test_a_command_of_the_page_runs_until_it_is_interrupted(tmp_path: Path, command: str) -> None:
-    words = [word.replace("9001", "0").replace("9464", "0") for word in words_of(command)]
+    words = ["0" if word in ("9001", "9010", "9464") else word for word in words_of(command)]
     if words[0] == "receiver":
         words += ["--inbox", str(tmp_path / "messages.db")]
     process = await start(*words, **SECRETS)
@@ -81,7 +81,7 @@ def led_here(place: Place, words: list[str]) -> list[str]:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     url = place.receiver_url if "--no-serve" in words else f"http://127.0.0.1:{port}"
-    return [{"https://fleet.example.com/callbacks": url, "9001": port}.get(word, word) for word in words]
+    return [{"https://fleet.example.com/callbacks": url, "9002": port}.get(word, word) for word in words]
 
 
 def test_the_page_shows_every_command() -> None:

@@ -40,7 +40,7 @@ async def test_a_fleet_command_gets_outcomes_from_a_receiver_in_another_process(
     assert status == 0, complaints
     assert [line.split()[:2] for line in printed.splitlines()[1:]] == [["restore", "devices"], ["suspend", "devices"]]
     assert (
-        "20 accepted, and every outcome has come"
+        "accepted, and every outcome has come  20\n"
         in (await place.look("status", "suspend devices", "--inbox", postgres))[1]
     )
 

@@ -175,7 +175,8 @@ async def test_two_logins_are_never_mixed_and_nothing_is_sent(
     clouds: dict[str, Simulator], file: Path, login: Login, complaint: str
 ) -> None:
     status, printed, complaints = await listed(clouds, file, login)
-    assert (status, printed, complaints.count("\n")) == (1, "", 1)
+    is_usage = "the credentials of the profile" in complaints or "has no profile" in complaints
+    assert (status, printed, complaints.count("\n")) == (2 if is_usage else 1, "", 1)
     assert complaint in complaints
     assert not any(cloud.requests for cloud in clouds.values())
 
@@ -241,6 +242,42 @@ async def test_a_file_that_changes_after_the_question_does_not_change_the_login(
     async with access.session():
         pass
     assert (first.count("session.log_in"), len(second.requests)) == (1, 0)
+
+
+# Every command
+
+
+OF_COMMANDS = {
+    "demo": ("demo", "--live"),
+    "firmware": ("firmware", "campaigns"),
+    "fleet": ("fleet", "suspend", "--from", "devices.csv", "--dry-run"),
+    "locate": ("locate", "--cached", "--csv", "found.csv"),
+    "stream": ("stream", "--stop"),
+    "v2x": (
+        *("v2x", "enrol", "--vendor", "v", "--device-id", "2f1f9d0e-6a0e-4c52-9c0f-0d5c3f6f2a11"),
+        *("--at", "33.45,-84.55", "--folder", "certificates", "--dry-run"),
+    ),
+}
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("words", OF_COMMANDS.values(), ids=OF_COMMANDS)
+async def test_every_command_uses_the_login_and_the_account_of_a_profile(
+    clouds: dict[str, Simulator], file: Path, words: tuple[str, ...]
+) -> None:
+    account = clouds["first"].account_name
+    write(file, 'default = "second"', profile(clouds["first"], "first", f'account = "{account}"'))
+    with file.open("a") as more:
+        more.write("\n" + profile(clouds["second"], "second", 'account = "0000999999-00001"'))
+    (file.parent / "devices.csv").write_text("imei\n990013907835573\n")
+    variables = {**secrets(clouds["first"], "first"), "PWD": str(file.parent), "THINGSPACE_CONFIG": str(file)}
+    status, _, complaints = await run(*words, "--profile", "first", **variables)
+    used = [name for name, cloud in clouds.items() if cloud.requests]
+    assert used == ["first"], complaints
+    assert complaints.startswith("thingspace: the account streams no events") if "--stop" in words else status == 0
+    status, _, complaints = await run(*words, "--profile", "first", "--environment", "production", **variables)
+    assert (status, complaints.count("\n")) == (2, 1)
+    assert "the credentials of the profile first are for" in complaints
 
 
 # The file

@@ -111,11 +111,11 @@ async def test_starting_and_stopping_ask_first(place: Place) -> None:
 )
 async def test_a_command_without_devices_is_one_line(place: Place, words: tuple[str, ...], complaint: str) -> None:
     status, printed, complaints = await place.command("reachability", *words)
-    assert (status, printed, complaints.count("\n")) == (1, "", 1)
+    assert (status, printed, complaints.count("\n")) == (2, "", 1)
     assert complaints.startswith(f"thingspace: {complaint}")
 
 
 async def test_an_inbox_that_does_not_exist_is_not_made_by_following_a_request(place: Place) -> None:
     path = place.inbox.with_name("mistyped.db")
     status, _, complaints = await run("requests", "follow", "1", "--inbox", str(path))
-    assert (status, f"--inbox {path} does not exist" in complaints, path.exists()) == (1, True, False)
+    assert (status, f"--inbox {path} does not exist" in complaints, path.exists()) == (2, True, False)

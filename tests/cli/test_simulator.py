@@ -127,7 +127,7 @@ async def check_token(running: Running) -> None:
 )
 async def test_an_invalid_option_is_one_line(words: tuple[str, ...], complaint: str) -> None:
     status, printed, complaints = await run("simulator", "--port", "0", *words)
-    assert (status, printed) == (1, "")
+    assert (status, printed) == (2, "")
     assert complaint in complaints
     assert complaints.count("\n") == 1
 

@@ -66,4 +66,4 @@ async def test_new_events_are_printed_and_the_stream_goes_on_until_it_is_stopped
 @pytest.mark.parametrize("words", [(), ("--stop", "--url", "https://example.com")])
 def test_either_a_url_or_a_stop_is_needed(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
     status, _, complaints = run_inside(capsys, "stream", "--account", ACCOUNT, *words)
-    assert (status, "pass --url to stream events, or --stop" in complaints) == (1, True)
+    assert (status, "pass --url to stream events, or --stop" in complaints) == (2, True)

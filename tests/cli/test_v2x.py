@@ -99,7 +99,7 @@ async def test_a_place_that_is_none_is_refused_before_anything_is_sent(
     cloud: Simulator, tmp_path: Path, at: str
 ) -> None:
     status, printed, complaints = await enrol(cloud, tmp_path, "--yes", at=at)
-    assert (status, printed) == (1, "")
+    assert (status, printed) == (2, "")
     assert len(complaints.splitlines()) == 1
     assert not cloud.requests
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import run, run_inside
+from tests.cli.commands import run, run_inside, run_on
+from tests.cli.place import terminal
+from thingspace_async import Secret
 from thingspace_async.simulator import Simulator
 
 pytestmark = pytest.mark.processes
@@ -74,6 +76,39 @@ async def test_no_password_is_sent_after_three_refusals_and_the_right_one_is_nev
     assert "no password is sent" in complaints
     assert (await user.look())[0] == 1
     assert user.logins == 3
+
+
+async def test_a_password_that_is_held_back_is_sent_on_request_after_a_question(user: User) -> None:
+    """For example, because Verizon has changed the password of the user in the meantime."""
+    right = user.cloud.credentials
+    user.cloud.credentials = right.with_password(Secret("another one"))
+    status, known, complaints = await user.look()
+    assert (status, known["password"], user.logins) == (1, "held back", 1)
+    assert "thingspace whoami --force-login" in (await user.look())[2]
+    status, printed, complaints = await run("whoami", "--json", "--force-login", **user.variables)
+    assert (status, printed, user.logins, complaints.count("\n")) == (1, "", 1, 1)
+    assert "is held back" in complaints
+    assert "Pass --yes to confirm without a terminal" in complaints
+    with terminal("n\n") as name:
+        status, printed, complaints = await run_on(name, "whoami", "--force-login", **user.variables)
+    assert (status, printed, user.logins) == (1, "", 1)
+    user.cloud.credentials = right
+    status, known, _ = await user.look("--force-login", "--yes")
+    assert (status, known["password"], known["refusalsLeft"], user.logins) == (0, "accepted", 3, 2)
+    assert user.cloud.count("session.log_out") == 1
+    assert (await user.look())[0] == 0
+
+
+async def test_a_forced_login_that_is_refused_is_counted(user: User) -> None:
+    await user.look(password=WRONG)
+    status, known, _ = await user.look("--force-login", "--yes", password=WRONG)
+    assert (status, known["password"], known["refusalsLeft"], user.logins) == (1, "held back", 1, 2)
+
+
+async def test_no_question_is_asked_about_a_password_that_is_not_held_back(user: User) -> None:
+    assert (await user.look("--force-login"))[0] == 0
+    status, _, complaints = await run("whoami", "--force-login", "--offline", **user.variables)
+    assert (status, complaints.count("\n")) == (2, 1)
 
 
 async def test_offline_sends_nothing_and_leaves_no_file(user: User) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -12,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from thingspace_async import __version__
+from thingspace_async._cli._printing import QuietOption, VerboseOption, printing, with_printing
 
 __all__ = ["COMMANDS", "app"]
 
@@ -43,7 +45,7 @@ COMMANDS: Final = {
     "stream": _Place(
         "stream", "Stream the events of devices to a receiver, and print them, as JSON, until interrupted."
     ),
-    "usage": _Place("usage", "Read the usage of devices in a month."),
+    "usage": _Place("usage", "Read the usage of devices in a month, or between two days."),
     "v2x": _Place("v2x", "Clients of the Edge Transportation Exchange (V2X)."),
     "whoami": _Place("whoami", "Print the login that commands use, and how often it may still be refused."),
 }
@@ -64,14 +66,7 @@ class _Commands(TyperGroup):
             return None
         if self._is_listing:
             return TyperCommand(cmd_name, help=place.line)
-        module = import_module(f"{__name__}.{place.module}")
-        found = getattr(module, "app", None)
-        if found is None:
-            found = typer.Typer(add_completion=False)
-            found.command(cmd_name)(getattr(module, cmd_name))
-        command = get_command(found)
-        command.name = cmd_name
-        return command
+        return _loaded(cmd_name, place.module)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         with self._listing():
@@ -88,6 +83,21 @@ class _Commands(TyperGroup):
             yield
         finally:
             self._is_listing = False
+
+
+@cache  # The options of a command must not be added twice.
+def _loaded(name: str, module: str) -> Any:
+    loaded = import_module(f"{__name__}.{module}")
+    found: typer.Typer | None = getattr(loaded, "app", None)
+    if found is None:
+        found = typer.Typer(add_completion=False)
+        found.command(name)(getattr(loaded, name))
+    for one in found.registered_commands:
+        if one.callback is not None:
+            one.callback = with_printing(one.callback)
+    command = get_command(found)
+    command.name = name
+    return command
 
 
 app = typer.Typer(
@@ -110,6 +120,9 @@ def thingspace(
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
     ] = False,
+    verbose: VerboseOption = 0,
+    quiet: QuietOption = False,
 ) -> None:
     """Manage devices on Verizon's network through ThingSpace."""
     del version
+    printing.begin(verbose=verbose, quiet=quiet)

@@ -11,7 +11,8 @@ import typer
 
 from thingspace_async import Credentials, Session
 from thingspace_async._cli._config import Profile, read_config
-from thingspace_async._cli._run import checked_account, environment_named
+from thingspace_async._cli._printing import log_exchange, printing
+from thingspace_async._cli._run import WrongUsage, checked_account, environment_named
 from thingspace_async._core.environment import ENVIRONMENT, VARIABLES, Environment
 from thingspace_async.errors import ConfigurationError
 
@@ -51,7 +52,7 @@ class Access:
             return given or environment_named(_exported(ENVIRONMENT) or "production")
         place = environment_named(profile.environment)
         if given not in (None, place):
-            raise ConfigurationError(
+            raise WrongUsage(
                 f"the credentials of the profile {profile.name} are for {place.name}, not for {self.environment}: "
                 "leave --environment out, or name another profile with --profile"
             )
@@ -70,7 +71,7 @@ class Access:
     def required_account(self) -> str:
         """The account name. Raises ConfigurationError if none is given."""
         if (name := self.optional_account) is None:
-            raise ConfigurationError(f"name an account with --account, or set {_ACCOUNT}")
+            raise WrongUsage(f"name an account with --account, or set {_ACCOUNT}")
         return name
 
     @property
@@ -83,11 +84,17 @@ class Access:
         _, profile = self.place, self._chosen
         return _exported_credentials() if profile is None else await profile.credentials()
 
-    def session(self, **options: Any) -> Session:
-        """Return a session that is not open yet. Raises ConfigurationError if credentials are missing."""
+    def session(self, known: Credentials | None = None, **options: Any) -> Session:
+        """Return a session that is not open yet. Raises ConfigurationError if credentials are missing.
+
+        With `known`, they are not read again: a command that prints a secret may ask its user.
+        """
         place, profile = self.place, self._chosen
-        credentials = _exported_credentials() if profile is None else profile.credentials
-        return Session(credentials, environment=place, **options)
+        credentials = known or (_exported_credentials() if profile is None else profile.credentials)
+        session = Session(credentials, environment=place, **options)
+        if printing.verbose:
+            session.add_hooks(on_exchange=log_exchange)
+        return session
 
     @property
     def _named(self) -> str | None:

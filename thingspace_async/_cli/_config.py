@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 import attrs
 
 from thingspace_async import Credentials
+from thingspace_async._cli._run import WrongUsage
 from thingspace_async._core.faults import fault_of_text
 from thingspace_async._core.values import Secret
 from thingspace_async.errors import ConfigurationError
@@ -96,8 +97,8 @@ class Config:
         if (found := self.profiles.get(name)) is not None:
             return found
         if not self.profiles:
-            raise ConfigurationError(f"no profile {name!r}: {self.path} does not exist, or has no profiles")
-        raise ConfigurationError(f"{self.path} has no profile {name!r}: choose from {', '.join(self.profiles)}")
+            raise WrongUsage(f"no profile {name!r}: {self.path} does not exist, or has no profiles")
+        raise WrongUsage(f"{self.path} has no profile {name!r}: choose from {', '.join(self.profiles)}")
 
 
 def read_config() -> Config:

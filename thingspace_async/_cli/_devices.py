@@ -12,10 +12,12 @@ import typer
 
 from thingspace_async import SuspiciousIdentifier
 from thingspace_async._cli._changes import number
+from thingspace_async._cli._printing import note
+from thingspace_async._cli._run import WrongUsage
 from thingspace_async._core.faults import fault_of_identifier
 from thingspace_async._core.identity import keys_of
 from thingspace_async._core.types import DeviceId, DeviceIds
-from thingspace_async.errors import ConfigurationError, InvalidRequest
+from thingspace_async.errors import InvalidRequest
 
 __all__ = ["KINDS", "Devices", "device_named", "kinds_of"]
 
@@ -27,9 +29,7 @@ def kinds_of(identifier: str) -> list[str]:
     """Return the kinds that an identifier may be of, the most usual ones first. Raises ConfigurationError for none."""
     if found := [kind for kind in KINDS if fault_of_identifier(kind, identifier) is None]:
         return found
-    raise ConfigurationError(
-        f"{identifier} is not an identifier: use an IMEI, ICCID, MDN, EID, or another one of a device"
-    )
+    raise WrongUsage(f"{identifier} is not an identifier: use an IMEI, ICCID, MDN, EID, or another one of a device")
 
 
 def device_named(text: str) -> DeviceIds:
@@ -42,9 +42,9 @@ def _identifier(text: str) -> DeviceId:
     if not separator:
         return DeviceId(kind=kinds_of(kind)[0], id=kind)
     if kind not in KINDS:
-        raise ConfigurationError(f"{text} has an unknown kind of identifier: choose from {', '.join(KINDS)}")
+        raise WrongUsage(f"{text} has an unknown kind of identifier: choose from {', '.join(KINDS)}")
     if (fault := fault_of_identifier(kind, identifier)) is not None:
-        raise ConfigurationError(f"{text} {fault}")
+        raise WrongUsage(f"{text} {fault}")
     return DeviceId(kind=kind, id=identifier)
 
 
@@ -77,14 +77,14 @@ class Devices:
             every = [*map(device_named, self.named or ()), *self._of_file(all_identifiers=all_identifiers)]
         for warning in suspicious[:1]:
             others = f" (and {len(suspicious) - 1:,} more)" if suspicious[1:] else ""
-            typer.echo(f"{warning.message}{others}", err=True)
+            note(f"{warning.message}{others}")
         return _each_once(every)
 
     def read_some(self, *, all_identifiers: bool = False) -> tuple[DeviceIds, ...]:
         """Return the devices. Raises ConfigurationError if there are none."""
         if devices := self.read(all_identifiers=all_identifiers):
             return devices
-        raise ConfigurationError("no devices: name them, or pass a file with --from")
+        raise WrongUsage("no devices: name them, or pass a file with --from")
 
     def _of_file(self, *, all_identifiers: bool) -> Iterable[DeviceIds]:
         if self.source is None:

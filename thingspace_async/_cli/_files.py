@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from thingspace_async.errors import ConfigurationError
+from thingspace_async._cli._run import WrongUsage
 
 __all__ = ["all_replaced", "check_writable", "replaced"]
 
@@ -18,9 +18,9 @@ __all__ = ["all_replaced", "check_writable", "replaced"]
 def check_writable(option: str, path: Path) -> None:
     """Raise ConfigurationError for a path that an option cannot write to."""
     if path.exists() and not path.is_file():
-        raise ConfigurationError(f"{option} {path} is not a file: choose another name")
+        raise WrongUsage(f"{option} {path} is not a file: choose another name")
     if not path.parent.is_dir():
-        raise ConfigurationError(f"{option} {path} cannot be written: its folder does not exist")
+        raise WrongUsage(f"{option} {path} cannot be written: its folder does not exist")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
+from thingspace_async._cli._run import WrongUsage
 from thingspace_async.callbacks.inbox import BaseInbox
 from thingspace_async.callbacks.sqlite_inbox import SqliteInbox
 from thingspace_async.errors import ConfigurationError
@@ -53,7 +54,7 @@ async def opened(where: str) -> AsyncIterator[BaseInbox]:
     """Open an inbox for the block. Raises ConfigurationError if it cannot be opened."""
     scheme = _scheme(where)
     if not where:
-        raise ConfigurationError("--inbox is empty: name a file, redis://HOST or postgresql://HOST/DATABASE")
+        raise WrongUsage("--inbox is empty: name a file, redis://HOST or postgresql://HOST/DATABASE")
     if scheme in _REDIS:
         with _explained(where, "redis"):
             from redis.asyncio import Redis
@@ -71,7 +72,7 @@ async def opened(where: str) -> AsyncIterator[BaseInbox]:
         async with made as inbox:
             yield inbox
     elif scheme:
-        raise ConfigurationError(
+        raise WrongUsage(
             f"--inbox {shown(where)} has an unknown scheme: use a file, redis://HOST or postgresql://HOST/DATABASE"
         )
     else:
@@ -89,6 +90,6 @@ def _explained(where: str, extra: str) -> Iterator[None]:
             f"--inbox {shown(where)} needs {missing.name}: pip install 'thingspace_async[{extra}]'"
         ) from None
     except ValueError:
-        raise ConfigurationError(
+        raise WrongUsage(
             f"--inbox {shown(where)} cannot be read as a URL: percent-encode characters such as / and @ in its password"
         ) from None

@@ -28,22 +28,24 @@ class _Readiness:
     def __init__(self, inbox: Inbox, within: float) -> None:
         self._inbox = inbox
         self._within = within
-        self._asking: asyncio.Task[bool] | None = None
+        self._asking: asyncio.Task[str | None] | None = None
 
-    async def is_ready(self) -> bool:
-        """Return whether the inbox answers in time. Concurrent callers share one question, even a late one."""
+    async def trouble(self) -> str | None:
+        """Return why the inbox is not ready, or None. Concurrent callers share one question, even a late one."""
         if self._asking is None or self._asking.done():
             self._asking = asyncio.get_running_loop().create_task(self._ask())
         asking = self._asking
         await asyncio.wait([asking], timeout=self._within)  # It is not cancelled: a cancellation may take long, too.
-        return asking.done() and not asking.cancelled() and asking.result()
+        if not asking.done() or asking.cancelled():
+            return f"it has not answered within {self._within:g} s"
+        return asking.result()
 
-    async def _ask(self) -> bool:
+    async def _ask(self) -> str | None:
         try:
             await self._inbox.kept()
-        except InboxUnavailable:
-            return False
-        return True
+        except InboxUnavailable as error:
+            return str(error)
+        return None
 
     async def end(self) -> None:
         """Cancel a question that has no answer yet."""
@@ -88,16 +90,16 @@ async def serve_metrics(
     readiness = _Readiness(receiver.inbox, answers_within)
 
     async def metrics(_: web.Request) -> web.Response:
-        measured.ready.set(await readiness.is_ready())
+        measured.ready.set(await readiness.trouble() is None)
         return web.Response(body=generate_latest(measured.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def health(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
     async def ready(_: web.Request) -> web.Response:
-        if await readiness.is_ready():
+        if (why := await readiness.trouble()) is None:
             return web.Response(text="ready\n")
-        return web.Response(status=503, text="the inbox does not answer\n")
+        return web.Response(status=503, text=f"the inbox cannot be used: {why}\n")
 
     served = web.Application()
     served.add_routes([web.get("/metrics", metrics), web.get("/healthz", health), web.get("/readyz", ready)])

@@ -10,6 +10,7 @@ from typing import Final, Protocol, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from thingspace_async._cli._printing import printing
 from thingspace_async.devices.fleet import FleetProgress
 
 __all__ = ["Counts", "bar", "rest_of_fleet"]
@@ -39,7 +40,8 @@ P = TypeVar("P", bound=Counts)
 def bar(console: Console, rest: Callable[[P], str]) -> Iterator[Callable[[P], None]]:
     """Show a progress bar during the block. `rest` describes what to show next to it."""
     columns = (TextColumn("devices"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rest]}"))
-    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+    shown = Console(quiet=True) if printing.quiet else console
+    with Progress(*columns, TimeElapsedColumn(), console=shown) as progress:
         task = progress.add_task("devices", total=None, rest="")
         drawn = 0.0
         latest: P | None = None

@@ -14,17 +14,15 @@ import typer
 from thingspace_async import Accepted
 from thingspace_async._cli import _inboxes
 from thingspace_async._cli._output import Columns, Output
+from thingspace_async._cli._printing import note
+from thingspace_async._cli._run import SOME_FAILED, WrongUsage
 from thingspace_async._core.identity import name_of
 from thingspace_async._core.types import DeviceIds
 from thingspace_async.callbacks import Inbox, Outcomes, Received
 from thingspace_async.callbacks.inbox import BaseInbox
 from thingspace_async.callbacks.messages import Message
-from thingspace_async.errors import ConfigurationError
 
-__all__ = ["SOME_FAILED", "Results", "Shown", "existing", "printed"]
-
-SOME_FAILED: Final = 4
-"""Exit status of a command whose work failed for some devices."""
+__all__ = ["Results", "Shown", "existing", "printed"]
 
 _ACCEPTED: Final[Columns[Accepted]] = {"request id": lambda accepted: accepted.request_id}
 
@@ -93,7 +91,7 @@ async def printed(output: Output, rows: AsyncGenerator[Shown]) -> None:
 async def existing(where: str) -> AsyncIterator[BaseInbox]:
     """Open an inbox for the block. Raises ConfigurationError for a file that no receiver has made."""
     if where and not _inboxes.exists(where):
-        raise ConfigurationError(f"--inbox {where} does not exist: name the inbox of a running `thingspace receiver`")
+        raise WrongUsage(f"--inbox {where} does not exist: name the inbox of a running `thingspace receiver`")
     async with _inboxes.opened(where) as inbox:
         yield inbox
 
@@ -133,9 +131,9 @@ class Results:
         """
         if inbox is None:
             output.one(accepted, _ACCEPTED)
-            typer.echo("The results arrive later: pass --inbox to wait for them.", err=True)
+            note("The results arrive later: pass --inbox to wait for them.")
             return
-        typer.echo(f"request {accepted.request_id} was accepted, waiting for its results", err=True)
+        note(f"request {accepted.request_id} was accepted, waiting for its results")
         await printed(output, self._outcomes(accepted, inbox, count))
 
     async def _outcomes(self, accepted: Accepted, inbox: Inbox, count: int | None) -> AsyncGenerator[Shown]:

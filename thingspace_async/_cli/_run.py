@@ -13,21 +13,38 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from thingspace_async._cli._printing import logged
 from thingspace_async._core.environment import Environment
+from thingspace_async._core.guard import FORCE
 from thingspace_async.errors import ConfigurationError, InvalidRequest, ThingSpaceError
 
-__all__ = ["DevicesOption", "EnvironmentOption", "checked_account", "confirm", "environment_named", "listening", "run"]
+__all__ = [
+    "FAILED",
+    "NOTHING_DONE",
+    "SOME_FAILED",
+    "DevicesOption",
+    "WrongUsage",
+    "checked_account",
+    "confirm",
+    "environment_named",
+    "listening",
+    "option_values",
+    "run",
+]
+
+# Exit statuses, as the page lists them.
+FAILED: Final = 1
+_WRONG_USAGE: Final = 2
+NOTHING_DONE: Final = 3
+SOME_FAILED: Final = 4
+_SIGNALLED: Final = 128
+
+
+class WrongUsage(ConfigurationError):
+    """An option or an argument is wrong, or a file that one of them names."""
+
 
 DevicesOption = Annotated[int, typer.Option(min=0, max=1_000_000, help="Devices in the simulator.")]
-
-EnvironmentOption = Annotated[
-    str,
-    typer.Option(
-        "--environment",
-        envvar="THINGSPACE_ENVIRONMENT",
-        help="production, staging, mock, or a base URL, for example a simulator's.",
-    ),
-]
 
 _NAMED: Final = {one.name: one for one in (Environment.production, Environment.staging, Environment.mock)}
 
@@ -37,8 +54,18 @@ def environment_named(name: str) -> Environment:
     if name in _NAMED:
         return _NAMED[name]
     if "://" not in name:
-        raise ConfigurationError(f"unknown environment {name!r}: use production, staging, mock, or https://host")
-    return Environment.at(name)
+        raise WrongUsage(f"unknown environment {name!r}: use production, staging, mock, or https://host")
+    with option_values():
+        return Environment.at(name)
+
+
+@contextmanager
+def option_values() -> Iterator[None]:
+    """Report a value that the library refuses as a wrong option."""
+    try:
+        yield
+    except ConfigurationError as error:
+        raise WrongUsage(str(error)) from None
 
 
 def checked_account(account: str | None) -> str | None:
@@ -55,7 +82,7 @@ def listening(host: str, port: int, prefix: str = "") -> Iterator[None]:
     The options are `--host` and `--port`, or begin with a prefix, as in `--metrics-port`.
     """
     if not host:
-        raise ConfigurationError(f"--{prefix}host is empty: use an address of this machine, for example 127.0.0.1")
+        raise WrongUsage(f"--{prefix}host is empty: use an address of this machine, for example 127.0.0.1")
     try:
         yield
     except OSError as error:
@@ -92,19 +119,21 @@ async def _line() -> str:
 def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a command. An interrupt cancels it, so that it logs out. Errors become one line on stderr."""
     try:
-        received = asyncio.run(_until_signalled(work()))
+        with logged():
+            received = asyncio.run(_until_signalled(work()))
     except ThingSpaceError as error:
-        typer.echo(f"thingspace: {error}", err=True)
-        raise typer.Exit(1) from None
+        text = str(error).replace(FORCE, "run `thingspace whoami --force-login`")
+        typer.echo(f"thingspace: {text}", err=True)
+        raise typer.Exit(_WRONG_USAGE if isinstance(error, WrongUsage | InvalidRequest) else FAILED) from None
     except BrokenPipeError:  # The reading program ended early, for example `head`.
         _discard_output()
-        raise typer.Exit(1) from None
+        raise typer.Exit(FAILED) from None
     except OSError as error:  # For example, a full disk.
         _discard_output()
         typer.echo(f"thingspace: {error}", err=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(FAILED) from None
     if received is not None:
-        raise typer.Exit(128 + received)
+        raise typer.Exit(_SIGNALLED + received)
 
 
 def _discard_output() -> None:

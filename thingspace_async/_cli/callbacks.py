@@ -14,6 +14,7 @@ from thingspace_async._cli._changes import Change
 from thingspace_async._cli._groups import with_groups
 from thingspace_async._cli._inboxes import DEFAULT, InboxOption
 from thingspace_async._cli._output import Columns, Output, each
+from thingspace_async._cli._printing import note
 from thingspace_async._cli._results import existing
 from thingspace_async._cli._run import run
 from thingspace_async.callbacks import CallbackListener, Receiver
@@ -88,7 +89,7 @@ def register(
                 return
             try:
                 async with listening:
-                    typer.echo(f"registered {_described(wanted, {})}", err=True)
+                    note(f"registered {_described(wanted, {})}")
             except ListenersTaken as error:  # Another program was faster, or the service has an API of its own.
                 raise _taken(error.urls) from None
 
@@ -141,6 +142,6 @@ def deregister(
             place = f"{shown_url(found.url)} for {service}"
             if await change.allowed(f"deregister {place}, so that its messages are lost"):
                 await session.callbacks.deregister(account, service)
-                typer.echo(f"deregistered {place}", err=True)
+                note(f"deregistered {place}")
 
     run(work)

@@ -14,14 +14,11 @@ from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from thingspace_async import Credentials, Exchange, Session
-from thingspace_async._cli._run import (
-    DevicesOption,
-    EnvironmentOption,
-    checked_account,
-    environment_named,
-    run,
-)
+from thingspace_async import Exchange, Session
+from thingspace_async._cli._access import Access
+from thingspace_async._cli._groups import with_groups
+from thingspace_async._cli._printing import printing
+from thingspace_async._cli._run import DevicesOption, run
 from thingspace_async._cli.devices import COLUMNS
 from thingspace_async.devices import AccountDeviceListRequest, Device
 
@@ -30,32 +27,35 @@ __all__ = ["demo"]
 _SHOWN = 8
 
 
+@with_groups
 def demo(
+    access: Access,
     *,
     devices: DevicesOption = 10_000,
-    account: Annotated[str | None, typer.Option(help="Account name, with --live.", show_default="the first")] = None,
-    live: Annotated[bool, typer.Option("--live", help="Use the platform that the variables name.")] = False,
-    environment: EnvironmentOption = "production",
+    live: Annotated[
+        bool, typer.Option("--live", help="Use the platform and the account that the other commands use.")
+    ] = False,
 ) -> None:
     """Show the main calls: on a simulator, or on the real platform with --live."""
 
     async def show() -> None:
         console = Console(highlight=False)
-        place, name = environment_named(environment), checked_account(account)
+        steps = _Steps(console)
         async with AsyncExitStack() as stack:
             if not live:
                 from thingspace_async.simulator import Simulator  # Imported late because it is slow.
 
                 cloud = await stack.enter_async_context(Simulator(devices=devices))
-                credentials, place, name, total = cloud.credentials, cloud.environment, None, devices
+                name, total = None, devices
+                session = Session(cloud.credentials, environment=cloud.environment, on_exchange=steps)
                 console.print(f"Using a simulator with {devices:,} devices. For the real platform, pass --live.")
             else:
-                credentials, total = Credentials.from_environment(), None
+                name, total, place = access.optional_account, None, access.place
+                session = access.session(on_exchange=steps)
                 where = place.name if place.is_loopback else f"the real platform ({place.name})"
                 console.print(f"Using {where} with your credentials.")
-            steps = _Steps(console)
             try:
-                await _walk(console, Session(credentials, environment=place, on_exchange=steps), name, total)
+                await _walk(console, session, name, total)
             except asyncio.CancelledError:
                 console.print(f"  Interrupted. {steps.ending}")
                 raise
@@ -114,7 +114,7 @@ async def _first_account(session: Session) -> str | None:
 def _bar(console: Console, total: int | None) -> Iterator[Callable[[int], None]]:
     """Show a progress bar, redrawn for every hundredth device because people cannot follow more."""
     columns = (TextColumn("  devices"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=Console(quiet=True) if printing.quiet else console) as progress:
         task = progress.add_task("devices", total=total)
         reached = 0
 

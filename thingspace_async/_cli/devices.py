@@ -13,9 +13,10 @@ import typer
 from thingspace_async import DeviceId, Session, SuspiciousIdentifier
 from thingspace_async._cli._access import Access
 from thingspace_async._cli._devices import KINDS, kinds_of
+from thingspace_async._cli._file_output import FileOutput
 from thingspace_async._cli._groups import with_groups
 from thingspace_async._cli._output import Columns, Output
-from thingspace_async._cli._run import run
+from thingspace_async._cli._run import WrongUsage, run
 from thingspace_async.devices import (
     AccountDeviceListFilter,
     AccountDeviceListRequest,
@@ -30,7 +31,7 @@ from thingspace_async.devices.history import (
 )
 from thingspace_async.errors import ConfigurationError, NotFound
 
-__all__ = ["COLUMNS", "app"]
+__all__ = ["COLUMNS", "app", "check_state"]
 
 app = typer.Typer(help="The devices of an account.", no_args_is_help=True, add_completion=False)
 
@@ -47,6 +48,8 @@ COLUMNS: Final[Columns[Device]] = {
     "eid": lambda device: device.eid,
 }
 
+_KINDS: Final = {"last connection": datetime}
+
 _STATES: Final = ("active", "deactive", "preactive", "suspend")
 
 _SEARCHES: Final = {"^": "startswith", "$": "endswith"}
@@ -62,7 +65,7 @@ def devices() -> None:
 @with_groups
 def list_devices(
     access: Access,
-    output: Output,
+    output: FileOutput,
     *,
     state: Annotated[str | None, typer.Option(help="active, suspend, deactive, preactive, or a custom state.")] = None,
     group: Annotated[str | None, typer.Option(help="Only devices of this group.")] = None,
@@ -77,13 +80,14 @@ def list_devices(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Print at most this number of devices.")] = None,
 ) -> None:
-    """Print any number of devices as they arrive."""
+    """Print any number of devices as they arrive, or write them to a file."""
 
     async def work() -> None:
         searches, account = tuple(_search(one) for one in search or ()), access.optional_account
+        output.check(COLUMNS)
         async with access.session() as session:
-            if state is not None and state not in _STATES:
-                await _check_state(session, account, state)
+            if state is not None:
+                await check_state(session, account, state)
             wanted = AccountDeviceListRequest(
                 account_name=account,
                 current_state=state,
@@ -93,7 +97,7 @@ def list_devices(
                 max_number_of_devices=None if limit is None else min(limit, _PAGE),
             )
             async with aclosing(_first(session.devices.list(wanted), limit)) as found:
-                await output.rows(found, COLUMNS)
+                await output.rows(found, COLUMNS, _KINDS)
 
     run(work)
 
@@ -188,7 +192,7 @@ def _kinds(device: str, kind: str | None) -> list[str]:
     if kind is None:
         return kinds_of(device)
     if kind.casefold() not in KINDS:
-        raise ConfigurationError(f"--kind {kind} does not exist: choose from {', '.join(KINDS)}")
+        raise WrongUsage(f"--kind {kind} does not exist: choose from {', '.join(KINDS)}")
     return [kind.casefold()]
 
 
@@ -211,7 +215,7 @@ def _span(start: str | None, end: str | None) -> tuple[datetime, datetime]:
     latest = now if end is None else min(_moment("--to", end, is_end=True), now)
     earliest = latest - _DEFAULT_SPAN if start is None else _moment("--from", start)
     if earliest >= latest:
-        raise ConfigurationError(f"--from {start} is not before {'now' if end is None else f'--to {end}'}")
+        raise WrongUsage(f"--from {start} is not before {'now' if end is None else f'--to {end}'}")
     return earliest, latest
 
 
@@ -228,7 +232,7 @@ def _moment(option: str, given: str, *, is_end: bool = False) -> datetime:
     with suppress(ValueError):
         time = datetime.fromisoformat(given)
     if time is None or time.year not in _YEARS:
-        raise ConfigurationError(
+        raise WrongUsage(
             f"{option} {given} is not a time: use a day such as 2026-11-01, or a time such as 2026-11-01T08:00"
         )
     if is_end and len(given) <= len("2026-11-01"):
@@ -244,15 +248,17 @@ def _search(given: str) -> DeviceIdSearch:
     how = _SEARCHES.get(name[-1:], "contains")
     kind = name.rstrip("^$").strip().casefold()
     if not separator or not part or kind not in KINDS:
-        raise ConfigurationError(
+        raise WrongUsage(
             f"--filter {given} is not a filter: use imei=PART, imei^=START or imei$=END, or another kind: "
             f"{', '.join(KINDS)}"
         )
     return DeviceIdSearch(kind=kind, **{how: part})
 
 
-async def _check_state(session: Session, account: str | None, state: str) -> None:
-    """Raise ConfigurationError for a state that neither the platform nor the account has."""
+async def check_state(session: Session, account: str | None, state: str) -> None:
+    """Raise WrongUsage for a state that neither the platform nor the account has."""
+    if state in _STATES:
+        return
     known = list(_STATES)
     if account is not None:
         found = await session.accounts.states_and_services(account)
@@ -260,7 +266,7 @@ async def _check_state(session: Session, account: str | None, state: str) -> Non
         known += [one.name for service in services for one in service.states if one.name]
     if state not in known:
         custom = "" if account is not None else "; custom states need --account"
-        raise ConfigurationError(f"--state {state} does not exist: choose from {', '.join(known)}{custom}")
+        raise WrongUsage(f"--state {state} does not exist: choose from {', '.join(known)}{custom}")
 
 
 async def _first(found: AsyncGenerator[Device], most: int | None) -> AsyncGenerator[Device]:

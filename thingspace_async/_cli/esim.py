@@ -13,8 +13,9 @@ from thingspace_async._cli._changes import Change, number
 from thingspace_async._cli._devices import Devices
 from thingspace_async._cli._groups import with_groups
 from thingspace_async._cli._output import Columns, Output, each
-from thingspace_async._cli._results import SOME_FAILED, Results
-from thingspace_async._cli._run import run
+from thingspace_async._cli._printing import note
+from thingspace_async._cli._results import Results
+from thingspace_async._cli._run import SOME_FAILED, run
 from thingspace_async.accounts import SubRequest
 from thingspace_async.esim import (
     ActivateAndEnableRequest,
@@ -273,8 +274,10 @@ for _name, _action in _ACTIONS.items():
 # The status of a request
 
 _STATUSES: Final[Columns[SubRequest]] = {
-    "device": lambda one: ", ".join(f"{found.kind} {found.id}" for found in one.ids),
+    "iccid": lambda one: one.identifier("iccid"),
+    "eid": lambda one: one.identifier("eid"),
     "status": lambda one: one.status,
+    "imei": lambda one: one.identifier("imei"),
 }
 
 
@@ -294,7 +297,7 @@ def show_status(
         account = access.required_account
         async with access.session() as session:
             found = await session.accounts.request_status_by_device(account, request_id)
-        typer.echo(f"request {found.request_id or request_id}: {found.status or 'no status'}", err=True)
+        note(f"request {found.request_id or request_id}: {found.status or 'no status'}")
         await output.rows(each(found.sub_requests), _STATUSES)
         if found.failed or found.failed_devices:
             raise typer.Exit(SOME_FAILED)

@@ -17,23 +17,55 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from thingspace_async import Credentials, Session
+from thingspace_async import Session
 from thingspace_async._cli import _inboxes
+from thingspace_async._cli._access import Access
 from thingspace_async._cli._cells import harmless
-from thingspace_async._cli._run import EnvironmentOption, confirm, environment_named, run
+from thingspace_async._cli._groups import with_groups
+from thingspace_async._cli._output import Columns, Output, each
+from thingspace_async._cli._printing import note, printing
+from thingspace_async._cli._run import FAILED, SOME_FAILED, WrongUsage, confirm, run
 from thingspace_async.callbacks import Outcomes
-from thingspace_async.errors import ConfigurationError
-from thingspace_async.software import CampaignRequest, CampaignStatus, DeviceStatus, FirmwarePackage, TimeWindow
+from thingspace_async.software import (
+    Campaign,
+    CampaignRequest,
+    CampaignStatus,
+    DeviceStatus,
+    FirmwarePackage,
+    TimeWindow,
+)
 
 __all__ = ["app"]
 
 app = typer.Typer(help="The firmware of devices (software management v3).", no_args_is_help=True, add_completion=False)
 
-AccountOption = Annotated[str, typer.Option(help="Account name.")]
 ResultsOption = Annotated[
     Path | None, typer.Option(help="CSV file for the last status of each device. Only its owner can read it.")
 ]
 EveryOption = Annotated[float, typer.Option(help="Seconds between two polls, while devices change.", min=0.01)]
+
+_PACKAGES: Final[Columns[FirmwarePackage]] = {
+    "firmware": lambda package: package.firmware_name,
+    "make": lambda package: package.make,
+    "model": lambda package: package.model,
+    "from": lambda package: package.firmware_from,
+    "to": lambda package: package.firmware_to,
+}
+
+_CAMPAIGNS: Final[Columns[Campaign]] = {
+    "id": lambda campaign: campaign.id,
+    "status": lambda campaign: campaign.status,
+    "start": lambda campaign: campaign.start_date,
+    "end": lambda campaign: campaign.end_date,
+    "name": lambda campaign: campaign.campaign_name,
+    "firmware": lambda campaign: campaign.firmware_name,
+}
+
+_DEVICES: Final[Columns[DeviceStatus]] = {
+    "imei": lambda device: device.device_id,
+    "status": lambda device: device.status,
+    "reason": lambda device: device.result_reason,
+}
 
 _LATEST: Final = 10
 """Devices in the live table."""
@@ -47,61 +79,68 @@ def firmware() -> None:
 
 
 @app.command("list")
+@with_groups
 def list_firmware(
-    account: AccountOption,
+    access: Access,
+    output: Output,
+    *,
     protocol: Annotated[str, typer.Option(help="LWM2M, OMD-DM or all.")] = "all",
-    environment: EnvironmentOption = "production",
 ) -> None:
     """Print the firmware that the account may use."""
 
     async def work() -> None:
-        async with _session(environment) as session:
-            for one in await session.software.firmware.list(account, protocol=protocol):
-                typer.echo(f"{one.firmware_name}  {one.make} {one.model}  {one.firmware_from} -> {one.firmware_to}")
+        account = access.required_account
+        async with access.session() as session:
+            await output.rows(each(await session.software.firmware.list(account, protocol=protocol)), _PACKAGES)
 
     run(work)
 
 
 @app.command()
+@with_groups
 def campaigns(
-    account: AccountOption,
+    access: Access,
+    output: Output,
+    *,
     status: Annotated[str | None, typer.Option(help="For example CampaignScheduled; by default all.")] = None,
-    environment: EnvironmentOption = "production",
 ) -> None:
     """Print the campaigns of the account."""
 
     async def work() -> None:
-        async with _session(environment) as session:
-            for wanted in [status] if status is not None else list(CampaignStatus):
-                async for one in session.software.campaigns.list(account, wanted):
-                    cells = (one.id, one.status, f"{one.start_date} to {one.end_date}", one.firmware_name)
-                    typer.echo("  ".join(map(str, (*cells, one.campaign_name or ""))).rstrip())
+        account = access.required_account
+        async with access.session() as session, aclosing(_listed(session, account, status)) as found:
+            await output.rows(found, _CAMPAIGNS)
 
     run(work)
 
 
 @app.command()
+@with_groups
 def follow(
+    access: Access,
+    output: Output,
+    *,
     campaign_id: Annotated[str, typer.Argument(help="Id of the campaign, as `campaigns` prints it.")],
-    account: AccountOption,
     results: ResultsOption = None,
     every: EveryOption = _SECONDS,
-    environment: EnvironmentOption = "production",
 ) -> None:
-    """Show the devices of a campaign until it ends. The exit status is 1 if a device was not upgraded."""
+    """Show the devices of a campaign until it ends. The exit status is 4 if a device was not upgraded."""
 
     async def work() -> None:
-        async with _session(environment) as session:
+        account = access.required_account
+        async with access.session() as session:
             changes = session.software.campaigns.follow(account, campaign_id, check_every=timedelta(seconds=every))
-            await _show(changes, results)
+            await _show(changes, results, output)
 
     run(work)
 
 
 @app.command()
+@with_groups
 def upgrade(
+    access: Access,
+    output: Output,
     *,
-    account: AccountOption,
     name: Annotated[str, typer.Option(help="Name of the campaign. The same command continues it.")],
     firmware_name: Annotated[str, typer.Option("--firmware", help="Name of the firmware, as `list` prints it.")],
     devices: Annotated[
@@ -115,17 +154,17 @@ def upgrade(
     every: EveryOption = _SECONDS,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Find out what stands in the way, and stop.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Scripts need it.")] = False,
-    environment: EnvironmentOption = "production",
 ) -> None:
     """Upgrade devices: assign licenses, schedule a campaign once, and show its devices until it ends.
 
     Licenses and upgrades are billed. If the command is stopped, the campaign goes on, and the same command shows it
-    again. The exit status is 1 if a device was not upgraded.
+    again. The exit status is 4 if a device was not upgraded.
     """
 
     async def work() -> None:
-        imeis = _imeis(devices)
-        async with _session(environment) as session:
+        output.check(_DEVICES)
+        account, imeis = access.required_account, _imeis(devices)
+        async with access.session() as session:
             package = await _package(session, account, firmware_name)
             request = CampaignRequest(
                 campaign_name=name,
@@ -141,9 +180,9 @@ def upgrade(
             plan = await session.software.upgrade(account, request, dry_run=True)
             for what, found in _obstacles(plan.in_campaigns, plan.other_versions, plan.ineligible, plan.unknown):
                 typer.echo(f"{len(found):,} {what}, such as {found[0]}", err=True)
-            typer.echo(f"{len(imeis):,} devices, {len(plan.unlicensed):,} of them without a license", err=True)
+            note(f"{len(imeis):,} devices, {len(plan.unlicensed):,} of them without a license")
             if dry_run:
-                raise typer.Exit(0 if plan.ready else 1)
+                raise typer.Exit(0 if plan.ready else FAILED)
             if not yes and plan.campaign_id is None:
                 await confirm(f"Upgrade {len(imeis):,} devices to {request.firmware_to}? Upgrades are billed.")
             async with _inboxes.opened(inbox) as kept:
@@ -151,24 +190,28 @@ def upgrade(
                 changes = session.software.upgrade(
                     account, request, Outcomes(kept), check_every=seconds, on_scheduled=_print_id
                 )
-                await _show(changes, results)
+                await _show(changes, results, output)
 
     run(work)
 
 
-def _session(environment: str) -> Session:
-    return Session(Credentials.from_environment(), environment=environment_named(environment))
+async def _listed(session: Session, account: str, status: str | None) -> AsyncGenerator[Campaign]:
+    """Yield the campaigns with a status, or all."""
+    for wanted in [status] if status is not None else list(CampaignStatus):
+        async with aclosing(session.software.campaigns.list(account, wanted)) as found:
+            async for one in found:
+                yield one
 
 
 def _print_id(campaign_id: str) -> None:
-    typer.echo(f"campaign {campaign_id}", err=True)
+    note(f"campaign {campaign_id}")
 
 
 async def _package(session: Session, account: str, name: str) -> FirmwarePackage:
     for one in await session.software.firmware.list(account, protocol="all"):
         if one.firmware_name == name:
             return one
-    raise ConfigurationError(f"--firmware {name} is not in the list of the account: see `thingspace firmware list`")
+    raise WrongUsage(f"--firmware {name} is not in the list of the account: see `thingspace firmware list`")
 
 
 def _obstacles(
@@ -190,14 +233,14 @@ def _imeis(path: Path) -> list[str]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.reader(file))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"--from {path} cannot be read: {error}") from None
+        raise WrongUsage(f"--from {path} cannot be read: {error}") from None
     found = [next((cell.strip() for cell in row if re.fullmatch(r"\s*[0-9]{15}\s*", cell)), None) for row in rows]
     bad = [number for number, (row, imei) in enumerate(zip(rows, found, strict=True), 1) if row and imei is None]
     if bad[1:] or (bad and bad != [1]):  # The first line may have the names of columns.
-        raise ConfigurationError(f"--from {path} has no IMEI of 15 digits on line {bad[-1]}: correct it, or remove it")
+        raise WrongUsage(f"--from {path} has no IMEI of 15 digits on line {bad[-1]}: correct it, or remove it")
     imeis = [imei for imei in found if imei is not None]
     if not imeis:
-        raise ConfigurationError(f"--from {path} has no devices")
+        raise WrongUsage(f"--from {path} has no devices")
     return imeis
 
 
@@ -205,23 +248,23 @@ def _day(option: str, text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise ConfigurationError(f"{option} must be a date such as 2026-01-31, not {text!r}") from None
+        raise WrongUsage(f"{option} must be a date such as 2026-01-31, not {text!r}") from None
 
 
 def _window(text: str) -> TimeWindow:
     if (match := re.fullmatch(_HOURS, text)) is None:
-        raise ConfigurationError(f"--hours must be two hours such as 1-5, not {text!r}")
+        raise WrongUsage(f"--hours must be two hours such as 1-5, not {text!r}")
     return TimeWindow(start_time=int(match[1]), end_time=int(match[2]))
 
 
 # The live table, and the results
 
 
-async def _show(changes: AsyncGenerator[DeviceStatus], results: Path | None) -> None:
-    """Show the devices as they change, and print the sum at the end."""
+async def _show(changes: AsyncGenerator[DeviceStatus], results: Path | None, output: Output) -> None:
+    """Show the devices as they change, and print their last statuses at the end."""
     last: dict[str, DeviceStatus] = {}
     console = Console(stderr=True)
-    live = Live(console=console, refresh_per_second=4) if console.is_terminal else nullcontext()
+    live = Live(console=console, refresh_per_second=4) if console.is_terminal and not printing.quiet else nullcontext()
     with _written(results, last.values), live as table:
         async with aclosing(changes) as found:
             async for device in found:
@@ -229,12 +272,11 @@ async def _show(changes: AsyncGenerator[DeviceStatus], results: Path | None) -> 
                 last[device.device_id] = device
                 if table is not None:
                     table.update(_table(last))
-    failed = [one for one in last.values() if not one.succeeded]
-    for one in failed:
-        typer.echo(f"{one.device_id}  {one.status}  {one.result_reason or ''}".rstrip())
-    typer.echo(f"{len(last) - len(failed):,} devices were upgraded, {len(failed):,} were not")
+    await output.rows(each(last.values()), _DEVICES)
+    failed = sum(not one.succeeded for one in last.values())
+    note(f"{len(last) - failed:,} devices were upgraded, {failed:,} were not")
     if failed:
-        raise typer.Exit(1)
+        raise typer.Exit(SOME_FAILED)
 
 
 def _table(last: dict[str, DeviceStatus]) -> Table:
@@ -254,7 +296,7 @@ def _written(path: Path | None, devices: Callable[[], Iterable[DeviceStatus]]) -
         yield
         return
     if path.is_dir() or not path.absolute().parent.is_dir():
-        raise ConfigurationError(f"--results {path} cannot be written: name a file in a folder that exists")
+        raise WrongUsage(f"--results {path} cannot be written: name a file in a folder that exists")
     try:
         yield
     finally:

@@ -12,6 +12,7 @@ from thingspace_async._cli._changes import Change, number
 from thingspace_async._cli._devices import Devices
 from thingspace_async._cli._groups import with_groups
 from thingspace_async._cli._output import Columns, Output, each
+from thingspace_async._cli._printing import note
 from thingspace_async._cli._run import run
 from thingspace_async._core.types import DeviceIds
 from thingspace_async.groups import CreateDeviceGroupRequest, DeviceGroup, DeviceGroupUpdateRequest
@@ -87,7 +88,7 @@ def create(
         if await change.allowed(f"create the group {name} of {account} with {number(len(moved), 'device')}"):
             async with access.session() as session:
                 await session.groups.create(request)
-            typer.echo(f"created the group {name} with {number(len(moved), 'device')}", err=True)
+            note(f"created the group {name} with {number(len(moved), 'device')}")
 
     run(work)
 
@@ -120,7 +121,7 @@ def _move(access: Access, change: Change, devices: Devices, name: str, *, adds: 
                 question = f"move {count} from {name} to the default group"
             if await change.allowed(question):
                 await session.groups.update(account, name, request)
-                typer.echo(f"moved {count}", err=True)
+                note(f"moved {count}")
 
     run(work)
 
@@ -137,6 +138,6 @@ def delete(access: Access, change: Change, *, name: _NameArgument) -> None:
             count = "more than " * bool(page.has_more_data) + number(len(page.devices), "device")
             if await change.allowed(f"delete the group {name}, and move {count} to the default group"):
                 await session.groups.delete(account, name)
-                typer.echo(f"deleted the group {name}", err=True)
+                note(f"deleted the group {name}")
 
     run(work)

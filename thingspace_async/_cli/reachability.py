@@ -14,8 +14,7 @@ from thingspace_async._cli._devices import Devices, device_named
 from thingspace_async._cli._groups import with_groups
 from thingspace_async._cli._output import Output
 from thingspace_async._cli._results import Results
-from thingspace_async._cli._run import run
-from thingspace_async.errors import ConfigurationError
+from thingspace_async._cli._run import WrongUsage, run
 from thingspace_async.reachability import (
     MonitorType,
     NotificationReportRequest,
@@ -166,7 +165,7 @@ def stop(
     async def work() -> None:
         account, ids, monitored = access.required_account, tuple(monitors or ()), devices.read()
         if not ids and not monitored:
-            raise ConfigurationError("nothing to stop: name devices, or pass --monitor with the id of a monitor")
+            raise WrongUsage("nothing to stop: name devices, or pass --monitor with the id of a monitor")
         request = StopMonitorRequest(account_name=account, monitor_ids=ids, devices=monitored)
         parts = [number(len(ids), "monitor")] * bool(ids)
         parts += [f"all monitors of {number(len(monitored), 'device')}"] * bool(monitored)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+import sys
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Annotated, Final
 
+import orjson
 import typer
 
 from thingspace_async._cli._inboxes import DEFAULT, InboxOption, opened, shown
-from thingspace_async._cli._run import listening, run
+from thingspace_async._cli._run import WrongUsage, listening, option_values, run
 from thingspace_async.callbacks.models import CallbackService
 from thingspace_async.callbacks.receiver import PUBLISHED_ADDRESSES, Receiver
 from thingspace_async.callbacks.web import serve
@@ -58,6 +60,7 @@ def receiver(
             help="A network to accept messages from, or `published` for the platform's networks; repeat it for more."
         ),
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the URLs as a JSON object.")] = False,
     metrics: Annotated[
         bool, typer.Option("--metrics", help="Serve /metrics for Prometheus, /healthz and /readyz on another port.")
     ] = False,
@@ -72,23 +75,35 @@ def receiver(
 
     async def receive() -> None:
         if service and username is None:
-            raise ConfigurationError("--service needs --username: add it, or leave --service out")
+            raise WrongUsage("--service needs --username: add it, or leave --service out")
         context = await asyncio.to_thread(_context, certificate, key)
         async with AsyncExitStack() as stack:
-            taking = Receiver(await stack.enter_async_context(opened(inbox)), allowed_addresses=_networks(allow))
-            if username is not None:
-                _expect(taking, service or list(CallbackService), username)
+            held = await stack.enter_async_context(opened(inbox))
+            with option_values():
+                taking = Receiver(held, allowed_addresses=_networks(allow))
+                if username is not None:
+                    _expect(taking, service or list(CallbackService), username)
+            place = None
             if metrics:
                 with listening(metrics_host, metrics_port, "metrics-"):
                     place = await stack.enter_async_context(_measured(taking, metrics_host, metrics_port))
-                typer.echo(f"Serving {place}/metrics, /healthz and /readyz.")
             with listening(host, port):
                 url = await stack.enter_async_context(serve(taking, host=host, port=port, certificate=context))
-            typer.echo(f"Receiving messages at\n\n{taking.url_of(url, 'SERVICE')}\n")
-            typer.echo(f"and storing them in {shown(inbox)}. Stop it with Ctrl-C.")
+            _show(taking.url_of(url, "SERVICE"), place, inbox, as_json=as_json)
             await asyncio.Event().wait()
 
     run(receive)
+
+
+def _show(url: str, metrics: str | None, inbox: str, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(orjson.dumps({"url": url, "metrics": metrics, "inbox": shown(inbox)}).decode())
+        sys.stdout.flush()
+        return
+    if metrics is not None:
+        typer.echo(f"Serving {metrics}/metrics, /healthz and /readyz.")
+    typer.echo(f"Receiving messages at\n\n{url}\n")
+    typer.echo(f"and storing them in {shown(inbox)}. Stop it with Ctrl-C.")
 
 
 def _measured(taking: Receiver, host: str, port: int) -> AbstractAsyncContextManager[str]:
@@ -118,11 +133,11 @@ def _context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | Non
     """Load a certificate. An encrypted key fails instead of asking for a password, which a service cannot enter."""
     if certificate is None:
         if key is not None:
-            raise ConfigurationError("--key needs --certificate: add it, or leave --key out")
+            raise WrongUsage("--key needs --certificate: add it, or leave --key out")
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         context.load_cert_chain(certificate, key, password="")
     except OSError as error:  # This includes ssl.SSLError.
-        raise ConfigurationError(f"--certificate or --key cannot be used: {error.strerror or error}") from None
+        raise WrongUsage(f"--certificate or --key cannot be used: {error.strerror or error}") from None
     return context

@@ -14,9 +14,9 @@ import typer
 from thingspace_async import Response
 from thingspace_async._cli._access import Access
 from thingspace_async._cli._groups import with_groups
-from thingspace_async._cli._run import confirm, run
+from thingspace_async._cli._run import WrongUsage, confirm, run
 from thingspace_async._core.operation import Method, Operation, Server, check_headers, check_path
-from thingspace_async.errors import ApiError, ConfigurationError
+from thingspace_async.errors import ApiError
 
 __all__ = ["request"]
 
@@ -77,10 +77,10 @@ def _checked(method: str, server: str) -> tuple[Method, Server]:
     """Return the method in capitals, and the server. Raises ConfigurationError for an unknown one."""
     verb = next((one for one in get_args(Method) if one == method.upper()), None)
     if verb is None:
-        raise ConfigurationError(f"{method} is not a method: choose from {', '.join(get_args(Method))}")
+        raise WrongUsage(f"{method} is not a method: choose from {', '.join(get_args(Method))}")
     host = next((one for one in get_args(Server) if one == server), None)
     if host is None:
-        raise ConfigurationError(f"--server {server} does not exist: choose from {', '.join(get_args(Server))}")
+        raise WrongUsage(f"--server {server} does not exist: choose from {', '.join(get_args(Server))}")
     return verb, host
 
 
@@ -97,7 +97,7 @@ def _headers(given: list[str] | tuple[()]) -> dict[str, str]:
     for line in given:
         name, separator, value = line.partition(":")
         if not separator:
-            raise ConfigurationError(f"--header {line} is not a header: write a name, a colon and a value")
+            raise WrongUsage(f"--header {line} is not a header: write a name, a colon and a value")
         headers[name.strip()] = value.strip()
     return headers
 
@@ -115,9 +115,9 @@ def _body(data: str | None) -> bytes | None:
             body = data.encode()
         orjson.loads(body)
     except OSError as error:
-        raise ConfigurationError(f"--data {data} cannot be read: {error.strerror}") from None
+        raise WrongUsage(f"--data {data} cannot be read: {error.strerror}") from None
     except orjson.JSONDecodeError as error:
-        raise ConfigurationError(f"--data is not JSON: {error}") from None
+        raise WrongUsage(f"--data is not JSON: {error}") from None
     return body
 
 

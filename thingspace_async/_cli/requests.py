@@ -14,12 +14,11 @@ from thingspace_async._cli._access import Access
 from thingspace_async._cli._groups import with_groups
 from thingspace_async._cli._inboxes import DEFAULT, InboxOption
 from thingspace_async._cli._output import Columns, Output
-from thingspace_async._cli._results import SOME_FAILED, Results, Shown, existing, printed
-from thingspace_async._cli._run import run
+from thingspace_async._cli._results import Results, Shown, existing, printed
+from thingspace_async._cli._run import SOME_FAILED, WrongUsage, run
 from thingspace_async._core.types import DeviceIds
 from thingspace_async.accounts import AsynchronousRequestResult
 from thingspace_async.callbacks import Outcomes, Received
-from thingspace_async.errors import ConfigurationError
 
 __all__ = ["app"]
 
@@ -122,7 +121,7 @@ async def _shown(messages: AsyncGenerator[Received], most: int | None) -> AsyncG
 
 async def _wait_for_outcomes(output: Output, results: Results, accepted: Accepted, count: int) -> None:
     if results.inbox is None:
-        raise ConfigurationError("--devices needs an inbox: name it with --inbox, or set THINGSPACE_INBOX")
+        raise WrongUsage("--devices needs an inbox: name it with --inbox, or set THINGSPACE_INBOX")
     async with results.opened(output) as inbox:
         await results.show(output, accepted, inbox, count=count)
 

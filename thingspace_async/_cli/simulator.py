@@ -6,9 +6,12 @@ import asyncio
 import logging
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
+from itertools import dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,9 +19,8 @@ import orjson
 import typer
 
 from thingspace_async._cli import _background
-from thingspace_async._cli._run import listening, run
+from thingspace_async._cli._run import WrongUsage, listening, run
 from thingspace_async._core.environment import Credentials
-from thingspace_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from thingspace_async.simulator import Simulator
@@ -39,7 +41,7 @@ class Output(StrEnum):
 
 def simulator(
     *,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free port.")] = 9001,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free port.")] = 9010,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     devices: Annotated[
         int | None,
@@ -79,6 +81,7 @@ def simulator(
     output: Annotated[
         Output | None, typer.Option("--print", help="Print only the URL and the credentials, in this format.")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --print json.")] = False,
     background: Annotated[bool, typer.Option("--background", help="Run in the background.")] = False,
     stop: Annotated[bool, typer.Option("--stop", help="Stop the simulator in the background at --port.")] = False,
     compare: Annotated[
@@ -87,6 +90,7 @@ def simulator(
     record: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run a simulated ThingSpace until interrupted. Prints its URL and credentials."""
+    form = Output.JSON if as_json else output
     if stop:
         run(lambda: _stop(port))
         return
@@ -94,7 +98,7 @@ def simulator(
         run(partial(_compare, compare))
         return
     if background:
-        run(lambda: _start_in_background(port, output or Output.ENV))
+        run(lambda: _start_in_background(port, form or Output.ENV))
         return
 
     def set_up(cloud: Controls) -> None:
@@ -106,7 +110,6 @@ def simulator(
         cloud.clock.speed = speed
 
     async def serve() -> None:
-        _log_requests(sys.stderr.isatty() if log is None else log)
         with listening(host, port):
             from thingspace_async.simulator import Assumptions, Simulator  # Imported late because it is slow.
 
@@ -128,21 +131,23 @@ def simulator(
                     state=state,
                 )
             except ValueError as error:
-                raise ConfigurationError(f"{error} (--admin-token, --no-admin, --state)") from None
+                raise WrongUsage(f"{error} (--admin-token, --no-admin, --state)") from None
             await cloud.start()
         try:
             with _background.recorded(record, cloud.url):
-                _show(cloud, output)
+                _show(cloud, form)
                 await asyncio.Event().wait()
         finally:
             await cloud.close()
 
-    run(serve)
+    with _requests_logged(wanted=sys.stderr.isatty() if log is None else log):
+        run(serve)
 
 
 async def _start_in_background(port: int, output: Output) -> None:
     """Start the same command in the background, and print its URL and credentials."""
-    words = [word for word in sys.argv[2:] if word != "--background"]
+    _, *words = dropwhile(lambda word: word != "simulator", sys.argv[1:])  # Options may come before the name.
+    words = [word for word in words if word != "--background"]
     _print_exports(await _background.start(port, words), output)
 
 
@@ -152,7 +157,7 @@ async def _compare(path: Path) -> None:
     try:
         found = await compare(path)
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"--compare {path}: {error}") from None
+        raise WrongUsage(f"--compare {path}: {error}") from None
     for line in found:
         typer.echo(line)
     typer.echo(f"{len(found)} difference{'' if len(found) == 1 else 's'}")
@@ -190,7 +195,7 @@ def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise ConfigurationError("--start must be now, or a time like 2026-11-01T00:00:00Z") from None
+        raise WrongUsage("--start must be now, or a time like 2026-11-01T00:00:00Z") from None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
@@ -211,12 +216,19 @@ def _import(cloud: Controls, path: Path) -> None:
     try:
         add_csv(cloud, path.read_text("utf-8-sig"))
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"--from {path}: {error}") from None
+        raise WrongUsage(f"--from {path}: {error}") from None
 
 
-def _log_requests(wanted: bool) -> None:  # noqa: FBT001 - it has no other argument
+@contextmanager
+def _requests_logged(*, wanted: bool) -> Iterator[None]:
     logger = logging.getLogger("thingspace_async.simulator")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
     logger.addHandler(handler)
     logger.setLevel(logging.INFO if wanted else logging.WARNING)
+    logger.propagate = False  # With -v, each line would be printed twice.
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = True

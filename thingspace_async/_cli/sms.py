@@ -20,8 +20,9 @@ from thingspace_async._cli._changes import Change, number
 from thingspace_async._cli._devices import Devices
 from thingspace_async._cli._groups import with_groups
 from thingspace_async._cli._output import Columns, Output, each
+from thingspace_async._cli._printing import note
 from thingspace_async._cli._results import Results, existing
-from thingspace_async._cli._run import run
+from thingspace_async._cli._run import WrongUsage, run
 from thingspace_async._core.identity import name_of
 from thingspace_async._core.types import DeviceIds
 from thingspace_async.callbacks import CallbackService
@@ -81,7 +82,7 @@ def send(
         account, chosen = access.required_account, devices.read()
         is_selection = group is not None or plan is not None
         if bool(chosen) is is_selection:
-            raise ConfigurationError("name the devices of the message, or pass --group or --plan, but not both")
+            raise WrongUsage("name the devices of the message, or pass --group or --plan, but not both")
         request = SmsSendRequest(
             account_name=account,
             sms_message=text,
@@ -142,11 +143,9 @@ def show_queued(
                 page = await session.sms.queued_page(account)
                 await output.rows(each(page.messages), _MESSAGES, at_once=True)
                 if page.has_more_data:
-                    typer.echo("There are more messages: --remove prints and removes all.", err=True)
+                    note("There are more messages: --remove prints and removes all.")
                 elif page.messages and page.next is None:  # PROTOCOL.md 5 leaves this open.
-                    typer.echo(
-                        "The platform may have removed these messages: it gave no means to acknowledge them.", err=True
-                    )
+                    note("The platform may have removed these messages: it gave no means to acknowledge them.")
             elif await change.allowed(_removal(account)):
                 async with aclosing(_walked(session, account)) as messages:
                     await output.rows(messages, _MESSAGES, at_once=True)
@@ -206,7 +205,7 @@ def _removal(account: str) -> str:
 async def _warn_of_listener(session: Session, account: str) -> None:
     for one in await session.callbacks.list(account):
         if one.service_name == CallbackService.ENHANCED_CONNECTIVITY:
-            typer.echo(f"New messages go to {one.url}: pass the --inbox of its receiver to print them", err=True)
+            note(f"New messages go to {one.url}: pass the --inbox of its receiver to print them")
 
 
 async def _first(messages: AsyncGenerator[SmsMessage], most: int | None) -> AsyncGenerator[SmsMessage]:
@@ -251,7 +250,7 @@ async def _polled(session: Session, account: str, every: float) -> AsyncGenerato
         except (AnswerLost, RateLimited, RequestNotSent, ServerFault) as error:
             before |= found
             if not is_in_trouble:
-                typer.echo(f"The queue cannot be read, trying again: {error}", err=True)
+                note(f"The queue cannot be read, trying again: {error}")
             is_in_trouble = True
         await asyncio.sleep(every)
 

@@ -7,9 +7,12 @@ from typing import Annotated
 
 import typer
 
-from thingspace_async import Credentials, Session
+from thingspace_async import Session
+from thingspace_async._cli._access import Access
+from thingspace_async._cli._groups import with_groups
 from thingspace_async._cli._inboxes import DEFAULT, InboxOption, opened
-from thingspace_async._cli._run import EnvironmentOption, environment_named, run
+from thingspace_async._cli._printing import note
+from thingspace_async._cli._run import WrongUsage, run
 from thingspace_async.callbacks import Inbox, Outcomes, Receiver
 from thingspace_async.callbacks.messages import STREAMED, EventMessage
 from thingspace_async.cloud_connector import CreateTargetRequest, Stream, StreamSettings
@@ -20,9 +23,10 @@ __all__ = ["stream"]
 _SERVICE = "CloudConnector"
 
 
+@with_groups
 def stream(
+    access: Access,
     *,
-    account: Annotated[str, typer.Option(help="Account name.")],
     url: Annotated[
         str | None, typer.Option(help="Public URL of the receiver, such as https://example.com:9001/CloudConnector.")
     ] = None,
@@ -30,7 +34,6 @@ def stream(
     inbox: InboxOption = DEFAULT,
     events: Annotated[int | None, typer.Option(min=1, help="Stop after this number of events.")] = None,
     stop: Annotated[bool, typer.Option("--stop", help="End the account's stream of this kind.")] = False,
-    environment: EnvironmentOption = "production",
 ) -> None:
     """Stream the events of devices to a receiver, and print them, as JSON, until interrupted.
 
@@ -39,23 +42,20 @@ def stream(
 
     async def work() -> None:
         if stop is (url is not None):
-            raise ConfigurationError("pass --url to stream events, or --stop to end a stream")
+            raise WrongUsage("pass --url to stream events, or --stop to end a stream")
+        account = access.required_account
         if url is None:
-            async with _session(environment) as session:
+            async with access.session() as session:
                 await _end(session, account, kind)
             return
         async with opened(inbox) as held:
             latest = await _latest(held)
-            async with _session(environment) as session:
+            async with access.session() as session:
                 found = await _begin(session, held, account, url, kind)
-            typer.echo(f"the subscription {found.subscription.id} streams {kind} to {found.target.address}", err=True)
+            note(f"the subscription {found.subscription.id} streams {kind} to {found.target.address}")
             await _print(held, found, latest, events)
 
     run(work)
-
-
-def _session(environment: str) -> Session:
-    return Session(Credentials.from_environment(), environment=environment_named(environment))
 
 
 async def _begin(session: Session, inbox: Inbox, account: str, url: str, kind: str) -> Stream:
@@ -92,4 +92,4 @@ async def _end(session: Session, account: str, kind: str) -> None:
     others = [one for one in listed if one.target_id == found.target_id and one is not found]
     if found.target_id is not None and not others:
         await calls.targets.delete(account_name=account, target_id=found.target_id)
-    typer.echo(f"the stream of {kind} has ended", err=True)
+    note(f"the stream of {kind} has ended")

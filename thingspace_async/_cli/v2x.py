@@ -15,7 +15,7 @@ from thingspace_async._cli._access import Access
 from thingspace_async._cli._changes import Change
 from thingspace_async._cli._files import all_replaced
 from thingspace_async._cli._groups import with_groups
-from thingspace_async._cli._run import run
+from thingspace_async._cli._run import WrongUsage, run
 from thingspace_async.errors import ConfigurationError, NotFound, SecretNotKept
 from thingspace_async.v2x import (
     ClientLookup,
@@ -101,9 +101,7 @@ def _place(given: str) -> Place:
     try:
         latitude, longitude = (float(one) for one in given.split(","))
     except ValueError:
-        raise ConfigurationError(
-            f"--at {given} is not a place: use latitude,longitude, such as 33.45,-112.07"
-        ) from None
+        raise WrongUsage(f"--at {given} is not a place: use latitude,longitude, such as 33.45,-112.07") from None
     return Place(latitude=latitude, longitude=longitude)
 
 
@@ -111,7 +109,7 @@ def _make_folder(folder: Path) -> None:
     """Make the folder, before a client is registered whose key could not be kept."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigurationError(f"--folder {folder} cannot be written: choose another folder")
+        raise WrongUsage(f"--folder {folder} cannot be written: choose another folder")
 
 
 def _paths(folder: Path, device_id: str) -> dict[str, Path]:

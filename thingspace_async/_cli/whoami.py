@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import Annotated, Any, Final
 
 import attrs
 import typer
 
-from thingspace_async import Credentials, Session
+from thingspace_async import Credentials
 from thingspace_async._cli._access import Access
 from thingspace_async._cli._groups import with_groups
 from thingspace_async._cli._output import Columns, Output
-from thingspace_async._cli._run import run
+from thingspace_async._cli._run import WrongUsage, confirm, run
 from thingspace_async._core.guard import Standing, local_guard, not_sent
 from thingspace_async.errors import ThingSpaceError
 
@@ -86,18 +87,30 @@ def whoami(
     output: Output,
     *,
     offline: Annotated[bool, typer.Option("--offline", help="Do not log in, and send nothing.")] = False,
+    force_login: Annotated[
+        bool,
+        typer.Option(
+            "--force-login", help="Send the password even if the guard holds it back. Be sure that it is correct."
+        ),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="With --force-login: do not ask.")] = False,
 ) -> None:
     """Print the login that commands use, and how often it may still be refused.
 
     The command logs in, reads the accounts and logs out. Verizon locks a user at the fifth refused login in a row. The
     guard stops earlier. If it holds the password back, the command still prints the login, and the exit status is 1.
+    --force-login sends it once more, after a question. If Verizon accepts it, the other commands log in again.
     """
 
     async def work() -> None:
+        if offline and force_login:
+            raise WrongUsage("--force-login logs in, and --offline does not: choose one")
         output.check(_COLUMNS)
         credentials = await access.credentials()
+        if force_login and not yes:
+            await _confirm(access, credentials)
         try:
-            found = _Found() if offline else await _found(access, credentials)
+            found = _Found() if offline else await _found(access, credentials, force=force_login)
         except ThingSpaceError:
             await _show(output, access, credentials, _Found())
             raise
@@ -108,10 +121,22 @@ def whoami(
     run(work)
 
 
-async def _found(access: Access, credentials: Credentials) -> _Found:
+async def _confirm(access: Access, credentials: Credentials) -> None:
+    """Ask before a password is sent that the guard holds back."""
+    if (await _standing(access, credentials)).withheld is not None:
+        await confirm(
+            f"The password of {credentials.username} is held back. If {access.place.name} refuses it again, the user "
+            "may be locked, and only Verizon's support can unlock it. Send it?"
+        )
+
+
+async def _found(access: Access, credentials: Credentials, *, force: bool) -> _Found:
     """Ask the platform. Without an account, the first devices have the names of the accounts."""
     account = access.optional_account
-    async with Session(credentials, environment=access.place) as session:
+    session = access.session(credentials)
+    async with AsyncExitStack() as stack:
+        await session.open(force=force)
+        stack.push_async_callback(session.close)
         left = session.oauth_seconds_left
         if account is not None:
             await session.accounts.get(account)
@@ -122,9 +147,13 @@ async def _found(access: Access, credentials: Credentials) -> _Found:
     return _Found(accounts=tuple(sorted(names)), has_more=has_more, token_seconds=None if left is None else round(left))
 
 
+async def _standing(access: Access, credentials: Credentials) -> Standing:
+    return await local_guard(access.place.host, credentials.username).look(credentials.password)
+
+
 async def _show(output: Output, access: Access, credentials: Credentials, found: _Found) -> Standing:
     """Print the facts, and return the guard's, as they are after the login."""
-    standing = await local_guard(access.place.host, credentials.username).look(credentials.password)
+    standing = await _standing(access, credentials)
     output.one(_Known(access=access, credentials=credentials, standing=standing, found=found), _COLUMNS)
     return standing
 

@@ -27,6 +27,7 @@ from thingspace_async._core.values import Secret
 from thingspace_async.errors import LoginRefused
 
 __all__ = [
+    "FORCE",
     "GUARD_FILE",
     "MOST_REFUSED",
     "MOST_UNANSWERED",
@@ -98,6 +99,10 @@ Verdict = Accepted | Withdrawn | Retired | Refusal
 """How a login ended. A login without a verdict counts as unanswered."""
 
 
+FORCE: Final = "pass force=True to open() or log_in()"
+"""Advice in errors. The command line has an option instead."""
+
+
 class Standing(NamedTuple):
     """The state of a user and of a password."""
 
@@ -137,19 +142,17 @@ def not_sent(refusal: Refusal) -> LoginRefused:
     message = refusal.message.rstrip(".")
     if refusal.locked:
         kind: type[LoginRefused] = UserLocked
-        advice = (
-            "not sent again: only Verizon's support can unlock the user; then pass force=True to open() or log_in()"
-        )
+        advice = f"not sent again: only Verizon's support can unlock the user; then {FORCE}"
     else:
         kind = LoginRefused
         advice = (
             "not sent again, because Verizon locks the user at the fifth refusal in a row: correct the password, or "
-            "pass force=True to open() or log_in() if it is correct now"
+            f"{FORCE} if it is correct now"
         )
         if refusal == TOO_MANY:  # Other passwords are withheld, too.
             advice = (
                 "no password is sent, because Verizon locks the user at the fifth refusal in a row: make sure that the "
-                "password is correct, then pass force=True to open() or log_in()"
+                f"password is correct, then {FORCE}"
             )
     return kind(
         f"{message}; {advice}",

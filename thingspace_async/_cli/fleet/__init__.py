@@ -14,8 +14,9 @@ __all__ = ["app"]
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 _STATUSES = (
-    "Exit status: 0, all devices succeeded; 1, some did not, or the command could not do its work; 2, wrong options; "
-    "3, the run is finished already, and nothing was sent; 130 or 143, interrupted."
+    "Exit status: 0, all devices succeeded; 1, the command failed; 2, an option or the file is wrong; 3, nothing was "
+    "sent, because the run is finished or the file has no devices; 4, some devices did not succeed; 130 or 143, "
+    "interrupted."
 )
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final, get_type_hints
+from typing import Annotated, Any, Final
 
 import attrs
 import typer
 
+from thingspace_async._cli._access import Access
+from thingspace_async._cli._groups import with_groups
 from thingspace_async._cli._inboxes import DEFAULT, InboxOption
-from thingspace_async._cli._run import EnvironmentOption
 from thingspace_async._core.operation import Operation
 from thingspace_async._core.types import Accepted
 from thingspace_async.devices.lifecycle.calls import ACTIVATE, CHANGE_PLAN, DEACTIVATE, RESTORE, SUSPEND
@@ -26,7 +26,6 @@ _RECEIVING: Final = "Receiving outcomes"
 class Options:
     """Options of every command that changes devices."""
 
-    account: Annotated[str, typer.Option(help="Account name.")]
     source: Annotated[
         Path,
         typer.Option("--from", help="A CSV file whose first line names the columns: one of them imei, iccid or mdn."),
@@ -47,7 +46,7 @@ class Options:
             min=0, max=8760, help="How long to wait while the platform is unavailable, or the inbox at the start."
         ),
     ] = 1.0
-    environment: EnvironmentOption = "production"
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result of the run as a JSON object.")] = False
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, and send nothing.", rich_help_panel=_BRAKES)
     ] = False
@@ -84,7 +83,7 @@ class Options:
         typer.Option(
             min=0, max=65535, help="The port that --base-url leads to; 0 picks a free port.", rich_help_panel=_RECEIVING
         ),
-    ] = 9001
+    ] = 9002
     no_serve: Annotated[
         bool,
         typer.Option(
@@ -102,9 +101,9 @@ class Options:
         ),
     ] = False
 
-    def of_requests(self) -> dict[str, Any]:
+    def of_requests(self, account: str) -> dict[str, Any]:
         """Return the arguments of the session's call that are the same for all devices."""
-        return {"account_name": self.account}
+        return {"account_name": account}
 
 
 _Plan = Annotated[str, typer.Option(help="The code of a service plan.")]
@@ -116,9 +115,9 @@ class PlanOptions(Options):
 
     plan: _Plan
 
-    def of_requests(self) -> dict[str, Any]:
+    def of_requests(self, account: str) -> dict[str, Any]:
         """Add the plan."""
-        return {**super().of_requests(), "service_plan": self.plan}
+        return {**super().of_requests(account), "service_plan": self.plan}
 
 
 @attrs.frozen(kw_only=True)
@@ -129,18 +128,18 @@ class ActivateOptions(PlanOptions):
         str, typer.Option(help="Five-digit ZIP code of the area where the devices will mostly be used.")
     ]
 
-    def of_requests(self) -> dict[str, Any]:
+    def of_requests(self, account: str) -> dict[str, Any]:
         """Add the ZIP code."""
-        return {**super().of_requests(), "mdn_zip_code": self.zip_code}
+        return {**super().of_requests(account), "mdn_zip_code": self.zip_code}
 
 
 @attrs.frozen(kw_only=True)
 class DeactivateOptions(Options):
     """Options of `deactivate`."""
 
-    def of_requests(self) -> dict[str, Any]:
+    def of_requests(self, account: str) -> dict[str, Any]:
         """Add the only reason that the platform accepts (PROTOCOL.md 4.2)."""
-        return {**super().of_requests(), "reason_code": "FF"}
+        return {**super().of_requests(account), "reason_code": "FF"}
 
 
 @attrs.frozen(kw_only=True)
@@ -157,26 +156,15 @@ class Action:
     help: str
     options: type[Options] = Options
 
-    def command(self, change: Callable[[Action, Options], None]) -> Callable[..., None]:
-        """Make the command's function. Its parameters, which typer reads, are the fields of the options."""
-        hints = get_type_hints(self.options, include_extras=True)
+    def command(self, change: Callable[[Action, Options, Access], None]) -> Callable[..., None]:
+        """Make the command's function."""
 
-        def command(**given: Any) -> None:
-            change(self, self.options(**given))
+        def change_devices(*, options: Options, access: Access) -> None:
+            change(self, options, access)
 
-        command.__doc__ = self.help
-        command.__dict__["__signature__"] = inspect.Signature(
-            [
-                inspect.Parameter(
-                    field.name,
-                    inspect.Parameter.KEYWORD_ONLY,
-                    default=inspect.Parameter.empty if field.default is attrs.NOTHING else field.default,
-                    annotation=hints[field.name],
-                )
-                for field in attrs.fields(self.options)
-            ]
-        )
-        return command
+        change_devices.__doc__ = self.help
+        change_devices.__annotations__["options"] = self.options
+        return with_groups(change_devices)
 
     @property
     def call(self) -> str:

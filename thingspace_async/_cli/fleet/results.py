@@ -13,6 +13,7 @@ from typing import Final, Self
 from filelock import FileLock, Timeout
 
 from thingspace_async._cli._cells import harmless
+from thingspace_async._cli._run import WrongUsage
 from thingspace_async._cli.fleet.source import DevicesFile
 from thingspace_async.devices.fleet import FleetOutcome
 from thingspace_async.errors import ConfigurationError
@@ -39,11 +40,11 @@ class ResultsFile:
         self._kept = [place for place, name in enumerate(devices.columns) if name.strip().casefold() not in _OWN]
         self._resources = ExitStack()
         if path.resolve() == devices.path.resolve():
-            raise ConfigurationError("--results would overwrite the file that --from names: choose another file")
+            raise WrongUsage("--results would overwrite the file that --from names: choose another file")
         if path.exists() and not path.is_file():
-            raise ConfigurationError(f"--results {path} is not a file: choose another name")
+            raise WrongUsage(f"--results {path} is not a file: choose another name")
         if not path.parent.is_dir():
-            raise ConfigurationError(f"--results {path} cannot be written: its folder does not exist")
+            raise WrongUsage(f"--results {path} cannot be written: its folder does not exist")
 
     def __enter__(self) -> Self:
         with self._resources as resources, self._explained():

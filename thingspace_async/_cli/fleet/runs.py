@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from collections.abc import Callable
+from typing import Annotated, Any, Final
 
+import attrs
 import typer
 
+from thingspace_async._cli._groups import with_groups
 from thingspace_async._cli._inboxes import DEFAULT, InboxOption, exists, opened, shown
-from thingspace_async._cli._run import run
+from thingspace_async._cli._output import Columns, Output, each
+from thingspace_async._cli._run import WrongUsage, run
 from thingspace_async._core.ledger import BatchState
 from thingspace_async.devices.fleet import FleetStatus, fleet_runs, fleet_status
 from thingspace_async.errors import ConfigurationError
@@ -25,25 +29,60 @@ _MEANINGS: Final = {
 }
 
 
-def list_runs(*, inbox: InboxOption = DEFAULT) -> None:
+@attrs.frozen
+class _Run:
+    """A run, as a row."""
+
+    status: FleetStatus
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values."""
+        return {
+            "run": self.status.run,
+            "operation": self.status.operation,
+            "finished": self.status.finished,
+            "workers": self.status.workers,
+            "devices": {state.value: count for state, count in self.status.devices.items()},
+        }
+
+
+_RUNS: Final[Columns[_Run]] = {
+    "run": lambda one: one.status.run,
+    "state": lambda one: _state(one.status),
+    "devices": lambda one: f"{sum(one.status.devices.values()):,}",
+    "operation": lambda one: one.status.operation,
+}
+
+
+def _count(state: BatchState) -> Callable[[_Run], object]:
+    return lambda one: one.status.devices.get(state)
+
+
+_ONE: Final[Columns[_Run]] = {
+    "run": lambda one: one.status.run,
+    "operation": lambda one: one.status.operation,
+    "state": lambda one: _state(one.status),
+    **{meaning: _count(state) for state, meaning in _MEANINGS.items()},
+}
+
+
+@with_groups
+def list_runs(output: Output, *, inbox: InboxOption = DEFAULT) -> None:
     """List the fleet runs in an inbox."""
 
     async def show() -> None:
         _check(inbox)
         async with opened(inbox) as box:
-            rows = [("run", "state", "devices", "operation")]
-            for one in await fleet_runs(box):
-                status = await fleet_status(box, one.name)
-                if status is not None:  # It may have been forgotten just now.
-                    rows.append((one.name, _state(status), f"{sum(status.devices.values()):,}", one.operation))
-        widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-        for row in rows:
-            typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+            statuses = [await fleet_status(box, one.name) for one in await fleet_runs(box)]
+        # A run may have been forgotten just now.
+        await output.rows(each([_Run(status) for status in statuses if status is not None]), _RUNS)
 
     run(show)
 
 
+@with_groups
 def show_status(
+    output: Output,
     *,
     name: Annotated[str, typer.Argument(metavar="RUN", help="The run's name, as `thingspace fleet runs` lists it.")],
     inbox: InboxOption = DEFAULT,
@@ -56,17 +95,14 @@ def show_status(
             status = await fleet_status(box, name)
         if status is None:
             raise ConfigurationError(f"no run {name!r} in {shown(inbox)}: `thingspace fleet runs` lists the known runs")
-        typer.echo(f"{name}: {status.operation}, {_state(status)}")
-        for state, meaning in _MEANINGS.items():
-            if count := status.devices.get(state, 0):
-                typer.echo(f"{count:>10,} {meaning}")
+        output.one(_Run(status), _ONE)
 
     run(show)
 
 
 def _check(inbox: str) -> None:
     if not exists(inbox):
-        raise ConfigurationError(f"--inbox {inbox} does not exist")
+        raise WrongUsage(f"--inbox {inbox} does not exist")
 
 
 def _state(status: FleetStatus) -> str:

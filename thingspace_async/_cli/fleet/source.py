@@ -10,10 +10,11 @@ from typing import BinaryIO, Final
 
 import attrs
 
+from thingspace_async._cli._run import WrongUsage
 from thingspace_async._core.faults import has_wrong_check_digit
 from thingspace_async._core.identity import keys_of
 from thingspace_async._core.types import DeviceId, DeviceIds
-from thingspace_async.errors import ConfigurationError, InvalidRequest
+from thingspace_async.errors import InvalidRequest
 
 __all__ = ["BadRow", "DevicesFile"]
 
@@ -104,10 +105,10 @@ class DevicesFile:
         try:
             file = self.path.open("rb")
         except OSError as error:
-            raise ConfigurationError(f"--from {self.path} cannot be read: {error.strerror}") from None
+            raise WrongUsage(f"--from {self.path} cannot be read: {error.strerror}") from None
         if not file.seekable():
             file.close()
-            raise ConfigurationError(f"--from {self.path} must be a file on a disk, because it is read more than once")
+            raise WrongUsage(f"--from {self.path} must be a file on a disk, because it is read more than once")
         return file
 
     def _read_heading(self, heading: _Row | None) -> None:
@@ -184,7 +185,7 @@ class _Rows(Iterator[_Row]):
             fault, line = "is not in UTF-8: save the file as CSV UTF-8", self._reader.line_num + 1
         except csv.Error as error:
             fault = f"is not CSV: {error}"
-        raise ConfigurationError(f"--from {self._path}: line {line} {fault}")
+        raise WrongUsage(f"--from {self._path}: line {line} {fault}")
 
     def _lines(self) -> Iterator[str]:
         for chunk in self._file:

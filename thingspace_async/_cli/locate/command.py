@@ -12,14 +12,19 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import attrs
+import orjson
 import typer
 from rich.console import Console
 
-from thingspace_async import Credentials, Session
+from thingspace_async import Session
+from thingspace_async._cli._access import Access
 from thingspace_async._cli._files import check_writable, replaced
+from thingspace_async._cli._groups import with_groups
 from thingspace_async._cli._inboxes import DEFAULT, InboxOption, exists, opened, shown
+from thingspace_async._cli._printing import note
 from thingspace_async._cli._progress import bar
-from thingspace_async._cli._run import EnvironmentOption, checked_account, confirm, environment_named, run
+from thingspace_async._cli._run import SOME_FAILED, WrongUsage, confirm, run
+from thingspace_async._cli.devices import check_state
 from thingspace_async._cli.locate.outputs import as_geojson, columns_of, write_csv
 from thingspace_async._cli.locate.page import check_library, map_page
 from thingspace_async.callbacks.inbox import BaseInbox
@@ -37,40 +42,27 @@ _CHECK_EVERY: Final = timedelta(seconds=1)
 
 @attrs.frozen(kw_only=True)
 class _Options:
-    account: str
-    state: str
-    html: Path | None
-    geojson: Path | None
-    csv: Path | None
-    cached: bool
-    dry_run: bool
-    yes: bool
-    inbox: str
-    run: str
-    environment: str
-
-
-def locate(
-    *,
-    account: Annotated[str, typer.Option(help="Account name.")],
     html: Annotated[
         Path | None,
         typer.Option(help="The map to write: one page that works offline.", rich_help_panel=_OUTPUTS),
-    ] = None,
-    geojson: Annotated[Path | None, typer.Option(help="The GeoJSON file to write.", rich_help_panel=_OUTPUTS)] = None,
+    ] = None
+    geojson: Annotated[Path | None, typer.Option(help="The GeoJSON file to write.", rich_help_panel=_OUTPUTS)] = None
     csv: Annotated[
         Path | None,
         typer.Option(help="The CSV file to write.", show_default="stdout, without --html", rich_help_panel=_OUTPUTS),
-    ] = None,
-    state: Annotated[str, typer.Option(help="Locate the devices in this state.")] = "active",
+    ] = None
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON array instead of CSV.", rich_help_panel=_OUTPUTS)
+    ] = False
+    state: Annotated[str, typer.Option(help="Locate the devices in this state.")] = "active"
     cached: Annotated[
         bool, typer.Option("--cached", help="Take known locations only, which are free. Asks nothing.")
-    ] = False,
+    ] = False
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Count the devices, say what may be billed, and locate nothing.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Scripts need it.")] = False,
-    inbox: InboxOption = DEFAULT,
+    ] = False
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Scripts need it.")] = False
+    inbox: InboxOption = DEFAULT
     name: Annotated[
         str | None,
         typer.Option(
@@ -78,38 +70,36 @@ def locate(
             help="The run's name: until it has ended, no device is billed twice under one name.",
             show_default="locate and the account",
         ),
-    ] = None,
-    environment: EnvironmentOption = "production",
-) -> None:
+    ] = None
+
+
+@with_groups
+def locate(*, access: Access, options: _Options) -> None:
     """Locate the devices of an account. Current locations are billed. An interrupted command continues."""
-    options = _Options(
-        account=account,
-        state=state,
-        html=html,
-        geojson=geojson,
-        csv=csv,
-        cached=cached,
-        dry_run=dry_run,
-        yes=yes,
-        inbox=inbox,
-        run=f"locate {account}" if name is None else name,
-        environment=environment,
-    )
-    run(lambda: _carry_out(options))
+    run(lambda: _carry_out(options, access))
 
 
-async def _carry_out(options: _Options) -> None:
+@attrs.frozen(kw_only=True)
+class _Job:
+    options: _Options
+    account: str
+    run: str
+
+
+async def _carry_out(options: _Options, access: Access) -> None:
     """Check everything, ask, locate, and write."""
-    _check(options)
-    environment = environment_named(options.environment)
+    account, environment = access.required_account, access.place
+    job = _Job(options=options, account=account, run=f"locate {account}" if options.name is None else options.name)
+    _check(job)
     async with AsyncExitStack() as stack:
         needs_inbox = not options.cached and not (options.dry_run and not exists(options.inbox))
         inbox = await stack.enter_async_context(opened(options.inbox)) if needs_inbox else None
-        continues = inbox is not None and await _continues(inbox, options)
-        session = await stack.enter_async_context(Session(Credentials.from_environment(), environment=environment))
-        devices = await _devices(session, options)
+        continues = inbox is not None and await _continues(inbox, job)
+        session = await stack.enter_async_context(access.session())
+        await check_state(session, account, options.state)
+        devices = await _devices(session, job)
         if not options.cached:
-            question = await _question(session, options, len(devices), continues=continues)
+            question = await _question(session, job, len(devices), continues=continues)
             if options.dry_run:
                 typer.echo(f"Dry run, nothing was located: {question} on {environment.name}.")
                 return
@@ -118,77 +108,78 @@ async def _carry_out(options: _Options) -> None:
         elif options.dry_run:
             typer.echo(f"Dry run, nothing was located: {len(devices):,} known locations, which are free.")
             return
-        found = await _locate(session, inbox, devices, options)
-        await asyncio.to_thread(_write, found, options)
+        found = await _locate(session, inbox, devices, job)
+        await asyncio.to_thread(_write, found, job)
         if inbox is not None:
-            await _forget(inbox, options.run)
+            await _forget(inbox, job.run)
     counts = Counter(columns_of(one)["location"] for one in found)
     summary = ", ".join(f"{count:,} {location}" for location, count in sorted(counts.items()))
-    typer.echo(f"{len(found):,} devices: {summary or 'none'}", err=True)
+    note(f"{len(found):,} devices: {summary or 'none'}")
+    if counts["not located"] and not options.cached:
+        raise typer.Exit(SOME_FAILED)
 
 
-def _check(options: _Options) -> None:
+def _check(job: _Job) -> None:
     """Check options that typer cannot, before anything is billed."""
-    checked_account(options.account)
-    if not options.run.strip():
-        raise ConfigurationError("--run is empty: name the run, or leave the option out")
+    options = job.options
+    if not job.run.strip():
+        raise WrongUsage("--run is empty: name the run, or leave the option out")
     outputs = {"--html": options.html, "--geojson": options.geojson, "--csv": options.csv}
     given = {option: path for option, path in outputs.items() if path is not None}
     for option, path in given.items():
         check_writable(option, path)
     if len({path.resolve() for path in given.values()}) < len(given):
-        raise ConfigurationError(f"{' and '.join(given)} must be different files")
+        raise WrongUsage(f"{' and '.join(given)} must be different files")
     if options.html is not None:
         check_library()
 
 
-async def _continues(inbox: BaseInbox, options: _Options) -> bool:
+async def _continues(inbox: BaseInbox, job: _Job) -> bool:
     """Return whether the run was interrupted. Refuse to share it, because each process would write a part only."""
-    before = await fleet_status(inbox, options.run)
+    before = await fleet_status(inbox, job.run)
     if before is None:
         return False
     if before.workers:
         raise ConfigurationError(
-            f"another process is working on the run {options.run!r} in {shown(options.inbox)}: wait for it, "
+            f"another process is working on the run {job.run!r} in {shown(job.options.inbox)}: wait for it, "
             "or choose another name with --run"
         )
     return True
 
 
-async def _devices(session: Session, options: _Options) -> list[Device]:
+async def _devices(session: Session, job: _Job) -> list[Device]:
     """Return the devices that can be located. The platform needs a phone number and another identifier."""
-    listed = session.devices.list(account_name=options.account, current_state=options.state)
+    listed = session.devices.list(account_name=job.account, current_state=job.options.state)
     async with aclosing(listed):
         devices = [device async for device in listed]
     named = [one for one in devices if one.mdn and any(known.kind.casefold() != "mdn" for known in one.device_ids)]
     if left_out := len(devices) - len(named):
-        typer.echo(f"{left_out:,} devices without a phone number or another identifier are left out.", err=True)
+        note(f"{left_out:,} devices without a phone number or another identifier are left out.")
     return named
 
 
-async def _question(session: Session, options: _Options, count: int, *, continues: bool) -> str:
-    subscription = await session.location.subscription(options.account)
+async def _question(session: Session, job: _Job, count: int, *, continues: bool) -> str:
+    subscription = await session.location.subscription(job.account)
     used, bought = subscription.used_allowance, subscription.max_allowance
-    typer.echo(
+    note(
         "Known locations are free. A current location is requested and billed for each device without a known one: "
-        f"{count:,} at most. This month, {used or 'an unknown number'} of {bought or 'an unknown number'} were used.",
-        err=True,
+        f"{count:,} at most. This month, {used or 'an unknown number'} of {bought or 'an unknown number'} were used."
     )
     if continues:
-        typer.echo(f"The run {options.run!r} continues: no device is billed twice.", err=True)
-    return f"Locate {count:,} devices of account {options.account}"
+        note(f"The run {job.run!r} continues: no device is billed twice.")
+    return f"Locate {count:,} devices of account {job.account}"
 
 
 async def _locate(
-    session: Session, inbox: BaseInbox | None, devices: Sequence[Device], options: _Options
+    session: Session, inbox: BaseInbox | None, devices: Sequence[Device], job: _Job
 ) -> list[LocatedDevice]:
-    run_options: dict[str, Any] = {} if inbox is None else {"inbox": inbox, "run": options.run}
+    run_options: dict[str, Any] = {} if inbox is None else {"inbox": inbox, "run": job.run}
     try:
         with bar(Console(stderr=True, highlight=False), _rest) as show:
             located = session.location.locate_all(
-                options.account,
+                job.account,
                 devices,
-                current=not options.cached,
+                current=not job.options.cached,
                 check_every=_CHECK_EVERY,
                 on_progress=show,
                 **run_options,
@@ -197,9 +188,7 @@ async def _locate(
                 return [one async for one in located]
     except BaseException:
         if inbox is not None:
-            typer.echo(
-                "The run is not finished. The same command continues it, and no device is billed twice.", err=True
-            )
+            note("The run is not finished. The same command continues it, and no device is billed twice.")
         raise
 
 
@@ -209,7 +198,8 @@ def _rest(now: LocationProgress) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
 
 
-def _write(found: Sequence[LocatedDevice], options: _Options) -> None:
+def _write(found: Sequence[LocatedDevice], job: _Job) -> None:
+    options = job.options
     if options.csv is not None:
         with replaced(options.csv) as file:
             write_csv(file, found)
@@ -218,8 +208,10 @@ def _write(found: Sequence[LocatedDevice], options: _Options) -> None:
             file.write(as_geojson(found))
     if options.html is not None:
         with replaced(options.html) as file:
-            file.write(map_page(f"Devices of account {options.account}", found))
-    if not any((options.csv, options.geojson, options.html)):
+            file.write(map_page(f"Devices of account {job.account}", found))
+    if options.as_json:
+        typer.echo(orjson.dumps([columns_of(one) for one in found], option=orjson.OPT_APPEND_NEWLINE), nl=False)
+    elif not any((options.csv, options.geojson, options.html)):
         write_csv(sys.stdout, found)
 
 
@@ -228,4 +220,4 @@ async def _forget(inbox: BaseInbox, name: str) -> None:
     try:
         await inbox.forget_run(name)
     except InvalidRequest as error:  # Another process has joined in the meantime.
-        typer.echo(f"The run {name!r} is kept: {error}", err=True)
+        note(f"The run {name!r} is kept: {error}")

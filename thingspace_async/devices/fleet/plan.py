@@ -7,11 +7,13 @@ import inspect
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import attrs
 import orjson
 
 from thingspace_async._core import checks, codec
+from thingspace_async._core.environment import Environment
 from thingspace_async._core.operation import Operation
 from thingspace_async._core.types import Accepted, DeviceIds
 from thingspace_async.devices.fleet.interface import FleetResult, Progress
@@ -89,7 +91,9 @@ class Action:
         """Write a request for valid devices. 10,000 devices at once would block the event loop."""
         return orjson.dumps({**orjson.loads(self._sample), "devices": orjson.Fragment(await in_requests(rows))})
 
-    def description(self, host: str) -> str:
+    def description(self, environment: Environment) -> str:
         """Return the name of the operation and a digest of options and platform, to detect a different run."""
+        # Without the port, because a simulator has a new one each time.
+        host = urlsplit(environment.bases[self.operation.server]).hostname or ""
         digest = hashlib.blake2b(host.encode() + b" " + self._sample, digest_size=16)
         return f"{self.name} {digest.hexdigest()}"

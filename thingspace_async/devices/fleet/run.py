@@ -7,7 +7,6 @@ import random
 from collections.abc import AsyncGenerator, Sequence, Sized
 from contextlib import aclosing, suppress
 from typing import Final
-from urllib.parse import urlsplit
 
 from thingspace_async._core.caller import Caller
 from thingspace_async._core.ledger import BatchRecord, BatchState, Claim, Item
@@ -55,10 +54,9 @@ class FleetRun:
         self._devices = devices
         self._source = source
         self._plan = plan
-        # Without the port, because a simulator has a new one each time.
-        host = urlsplit(caller.engine.environment.bases[action.operation.server]).hostname or ""
+        description = action.description(caller.engine.environment)
         give_up_after = plan.give_up_after.total_seconds()
-        self._part = Part(source.inbox, plan.run, action.description(host), items_of, give_up_after=give_up_after)
+        self._part = Part(source.inbox, plan.run, description, items_of, give_up_after=give_up_after)
         breaker = Breaker(give_up_after)
         self._sender = Sender(caller, action, self._part, breaker)
         self._awaiting = Awaiting(source, plan.timeout)

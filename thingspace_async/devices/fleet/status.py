@@ -35,6 +35,8 @@ class FleetStatus:
     run: str
     operation: str
     """Name of its requests, such as `devices.suspend`."""
+    description: str
+    """The operation, and a digest of the platform and of all options that its requests share, such as the account."""
     workers: int
     """Live workers. A crashed worker counts until its lease has expired."""
     batches: Mapping[BatchState, int]
@@ -72,6 +74,7 @@ async def fleet_status(inbox: RunInbox, run: str) -> FleetStatus | None:
     return FleetStatus(
         run=run,
         operation=joined.description.partition(" ")[0],
+        description=joined.description,
         workers=sum(worker.alive for worker in joined.workers),
         batches=dict(batches),
         devices=dict(devices),
