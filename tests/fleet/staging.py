@@ -9,13 +9,14 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
+from aiohttp import web
 
 from thingspace_async import DeviceId, DeviceIds, Session
 from thingspace_async.callbacks import Inbox, Outcomes
 from thingspace_async.callbacks.receiver import Receiver
 from thingspace_async.callbacks.web import serve
 from thingspace_async.devices import FleetOutcome, FleetResult
-from thingspace_async.simulator import Assumptions, Received, Simulator
+from thingspace_async.simulator import Assumptions, Received, Simulator, faults
 
 ACCOUNT = "0000123456-00001"
 SOON = Assumptions(request_time=timedelta(seconds=0.05))
@@ -57,6 +58,18 @@ class Stage:
     def sent(self) -> list[str]:
         """The IMEIs in all requests, in order."""
         return [imei for request in requests(self.cloud) for imei in imeis(request)]
+
+
+class Held:
+    """A fault that keeps an answer back until the test sets `go_on`."""
+
+    def __init__(self) -> None:
+        self.arrived, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def play(self, stage: faults.Stage) -> web.StreamResponse:
+        self.arrived.set()
+        await self.go_on.wait()
+        return stage.process().response()
 
 
 class Tampered:

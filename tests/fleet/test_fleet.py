@@ -19,6 +19,7 @@ import pytest
 from tests.fleet.staging import (
     ACCOUNT,
     OPTIONS,
+    Held,
     Stage,
     Tampered,
     all_of,
@@ -182,14 +183,16 @@ async def test_a_batch_that_waits_for_a_token_when_the_run_is_left_was_not_sent(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sending, "_PATIENCE", 0.05)
+    held = Held()
     await stage.session.log_out()
-    stage.cloud.faults.add("session.log_in", Delay(5))
+    stage.cloud.faults.add("session.log_in", held)
     consumer = asyncio.create_task(stage.all(fleet(10)))
-    await asyncio.sleep(0.5)
+    await held.arrived.wait()
     consumer.cancel()
     with pytest.raises(asyncio.CancelledError):
         await consumer
     assert requests(stage.cloud) == []
+    held.go_on.set()
     assert results(await stage.all(fleet(10))) == all_of(fleet(10), FleetResult.SUCCEEDED)
 
 
@@ -337,7 +340,7 @@ async def test_a_request_whose_answer_was_lost_is_unknown_without_messages_and_n
     stage: Stage, fault: Any
 ) -> None:
     stage.cloud.faults.add("devices.activate", fault)
-    outcomes = await stage.all(fleet(20), in_flight=1, timeout=timedelta(seconds=2))
+    outcomes = await stage.all(fleet(20), in_flight=1, timeout=timedelta(seconds=1))
     expected = all_of(fleet(10), FleetResult.UNKNOWN) | all_of(fleet(10, first=10), FleetResult.SUCCEEDED)
     assert results(outcomes) == expected
     hit = [one for one in outcomes if one.result is FleetResult.UNKNOWN]
@@ -388,25 +391,27 @@ async def test_all_batches_wait_together_until_trouble_is_over(stage: Stage, fau
 async def test_a_request_whose_token_was_refused_counts_as_not_sent_until_it_is_sent_again(
     stage: Stage, refusal: Status, fetch: str
 ) -> None:
+    held = Held()
     stage.cloud.faults.add("devices.activate", refusal)
-    stage.cloud.faults.add(fetch, Delay(60))
-    fetched = stage.cloud.count(fetch)
+    stage.cloud.faults.add(fetch, held)
     run = asyncio.create_task(stage.all(fleet(10)))
-    await until(lambda: stage.cloud.count(fetch) > fetched)
+    await held.arrived.wait()
     assert len(requests(stage.cloud)) == 1
     assert await _state_of_only_batch(stage) is BatchState.CLAIMED
-    await _end(run)
+    held.go_on.set()
+    assert results(await run) == all_of(fleet(10), FleetResult.SUCCEEDED)
 
 
 async def test_a_request_counts_as_not_sent_while_its_session_logs_in(stage: Stage) -> None:
+    held = Held()
     await stage.session.log_out()
-    stage.cloud.faults.add("session.log_in", Delay(60))
-    logins = stage.cloud.count("session.log_in")
+    stage.cloud.faults.add("session.log_in", held)
     run = asyncio.create_task(stage.all(fleet(10)))
-    await until(lambda: stage.cloud.count("session.log_in") > logins)
-    assert await _state_of_only_batch(stage) is BatchState.CLAIMED
-    await _end(run)
+    await held.arrived.wait()
     assert requests(stage.cloud) == []
+    assert await _state_of_only_batch(stage) is BatchState.CLAIMED
+    held.go_on.set()
+    assert results(await run) == all_of(fleet(10), FleetResult.SUCCEEDED)
 
 
 async def _state_of_only_batch(stage: Stage) -> BatchState:
@@ -414,11 +419,6 @@ async def _state_of_only_batch(stage: Stage) -> BatchState:
     await stage.outcomes.inbox.ledger.look(place)
     (kept,) = await stage.outcomes.inbox.ledger.batches(place)
     return kept.state
-
-
-async def _end(run: asyncio.Task[Any]) -> None:
-    run.cancel()
-    await asyncio.wait([run])
 
 
 async def test_an_outage_is_waited_out(stage: Stage) -> None:

@@ -26,6 +26,7 @@ from tests.session.fake import (
     say_nothing,
 )
 from thingspace_async import Environment
+from thingspace_async._core import engine
 from thingspace_async.errors import SessionClosed
 
 THING = "/m2m/v1/things"
@@ -124,7 +125,10 @@ async def test_a_task_group_reports_that_its_session_was_closed(platform: Platfo
     assert [type(error) for error in caught.value.exceptions] == [SessionClosed]
 
 
-async def test_the_error_of_a_call_cut_off_by_closing_names_the_call_and_not_the_token(platform: Platform) -> None:
+async def test_the_error_of_a_call_cut_off_by_closing_names_the_call_and_not_the_token(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_LEAVE_WITHIN", 0.2)
     session = await platform.session().open()
     platform.expire_bearer()
     platform.on(ACCOUNT, answer(401, BAD_BEARER))

@@ -24,6 +24,7 @@ from tests.session.fake import (
     say_nothing,
 )
 from thingspace_async import Session
+from thingspace_async._core import engine
 from thingspace_async.errors import AnswerTimedOut, ConfigurationError, RequestNotSent, ServerFault, ThingSpaceError
 
 THING = "/m2m/v1/things"
@@ -56,8 +57,11 @@ async def _fails_soon(kind: type[ThingSpaceError], call: Awaitable[Any]) -> None
 # A deadline
 
 
-async def test_a_token_server_that_hangs_ends_a_call_at_its_deadline(session: Session, platform: Platform) -> None:
+async def test_a_token_server_that_hangs_ends_a_call_at_its_deadline(
+    monkeypatch: pytest.MonkeyPatch, session: Session, platform: Platform
+) -> None:
     """`timeout` alone does not: other calls wait for a token fetch too, so it has the limits of the session."""
+    monkeypatch.setattr(engine, "_LEAVE_WITHIN", 0.2)
     platform.expire_bearer()
     platform.on(ACCOUNT, answer(401, BAD_BEARER))
     platform.always(TOKEN, say_nothing)

@@ -8,6 +8,8 @@ import re
 import sys
 from pathlib import Path
 
+import pytest
+
 import thingspace_async.simulator
 from tests.simulator.listener import Listener
 from thingspace_async.simulator import Simulator
@@ -92,6 +94,7 @@ async def shell(script: str, cloud: Simulator, **variables: str) -> str:
     return printed.decode()
 
 
+@pytest.mark.processes
 async def test_curl_alone_drives_it(listener: Listener) -> None:
     async with Simulator(devices=10) as cloud:
         assert await shell(SCRIPT, cloud, LISTENER=listener.url) == EXPECTED
@@ -99,12 +102,14 @@ async def test_curl_alone_drives_it(listener: Listener) -> None:
     assert message["status"] == "Success"
 
 
+@pytest.mark.processes
 async def test_the_pages_shell_commands_get_both_tokens_and_a_device() -> None:
     (script,) = (code for code in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL) if "TOKEN=" in code)
     async with Simulator(devices=2) as cloud:
         assert str(cloud.devices[0].imei) in await shell(script, cloud)
 
 
+@pytest.mark.processes
 async def test_the_pages_program_runs_as_it_stands() -> None:
     (program,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     process = await asyncio.create_subprocess_exec(
