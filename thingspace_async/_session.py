@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl as ssl_module
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import cached_property
 from types import NoneType, TracebackType
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from thingspace_async.callbacks.outcomes import Outcomes
     from thingspace_async.callbacks.receiver import Receiver
     from thingspace_async.cloud_connector import CloudConnector
-    from thingspace_async.devices import Devices
+    from thingspace_async.devices import Device, Devices
     from thingspace_async.diagnostics import Diagnostics
     from thingspace_async.esim import Esim
     from thingspace_async.groups import Groups
@@ -426,7 +426,10 @@ class Session:
         """Accounts: features, service plans, leads, custom states and pending requests of an account."""
         from thingspace_async.accounts.calls import Accounts
 
-        return Accounts(self._caller)
+        return Accounts(self._caller, self._all_devices)
+
+    def _all_devices(self) -> AsyncGenerator[Device]:
+        return self.devices.list()
 
     @cached_property
     def billing(self) -> Billing:

@@ -27,6 +27,7 @@ PAGES: Final = {
     "thingspace_async._guide.first_call": ("first_call.md",),
     "thingspace_async._guide.list_and_filter": ("list_and_filter.md",),
     "thingspace_async._guide.usage_of_a_month": ("usage_of_a_month.md",),
+    "thingspace_async._guide.data_frames": ("data_frames.md",),
     "thingspace_async._guide.suspend_a_fleet": ("suspend_a_fleet.md",),
     "thingspace_async._guide.fastapi": ("fastapi.md",),
     "thingspace_async._guide.many_workers": ("many_workers.md",),

@@ -17,6 +17,7 @@
     ├── ListenersTaken          another URL is registered for a callback service; nothing was changed
     ├── ListenersLeft           the former listeners could not be restored
     ├── LicensesMissing         devices to upgrade remain without a license; nothing was scheduled
+    ├── ClientNotReady          a V2X client is enrolled, but cannot connect yet; the error has its certificate
     ├── SecretNotKept           `keep` did not store a new password or key; the error has it
     ├── SensorNotOnboarded      the platform reports that the onboarding of a sensor failed
     ├── StreamTaken             events are streamed to another target; nothing was changed
@@ -52,6 +53,7 @@ __all__ = [
     "ApiError",
     "BadRequest",
     "CallError",
+    "ClientNotReady",
     "ConfigurationError",
     "Conflict",
     "DeviceFailed",
@@ -304,6 +306,20 @@ class SecretNotKept(ThingSpaceError):
 
     def __init__(self, message: str, *, secret: Any = None) -> None:
         super().__init__(message)
+        self.secret = secret
+
+
+class ClientNotReady(ThingSpaceError):
+    """A V2X client is enrolled and `keep` has its certificate, but no file could be written for OpenSSL."""
+
+    secret: Any = None
+    """The Certificate with its key, for an SSLContext of your own. Reprs and pickles leave it out."""
+
+    def __init__(self, message: str, *, device_id: str, urls: tuple[str, ...], secret: Any = None) -> None:
+        super().__init__(message)
+        self.device_id = device_id
+        self.urls = urls
+        """The MQTT servers that serve the place."""
         self.secret = secret
 
 

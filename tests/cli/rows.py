@@ -174,7 +174,7 @@ ROWS: Final[dict[tuple[str, ...], Row]] = {
         is_data=True,
         prints=False,
     ),
-    ("usage",): Row(words=words("--month", "2025-11"), is_data=True),
+    ("usage",): Row(words=words("--month", "2025-11")),
     ("v2x", "enrol"): Row(
         words=words(
             *("--vendor", "v", "--device-id", "2f1f9d0e-6a0e-4c52-9c0f-0d5c3f6f2a11", "--at", "33.45,-84.55"),

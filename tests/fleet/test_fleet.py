@@ -32,7 +32,7 @@ from tests.fleet.staging import (
     until,
 )
 from thingspace_async import DeviceId, DeviceIds, Environment, Session, errors
-from thingspace_async._core.ledger import BatchState
+from thingspace_async._core.ledger import BatchState, Place
 from thingspace_async.callbacks import MemoryInbox, Outcomes, Received
 from thingspace_async.callbacks.inbox import MessageQuery
 from thingspace_async.devices import FleetProgress, FleetResult
@@ -380,6 +380,45 @@ async def test_all_batches_wait_together_until_trouble_is_over(stage: Stage, fau
     outcomes = await stage.all(fleet(100), in_flight=5)
     assert results(outcomes) == all_of(fleet(100), FleetResult.SUCCEEDED)
     assert len(requests(stage.cloud)) == 10 + 12
+
+
+@pytest.mark.parametrize(
+    ("refusal", "fetch"), [(Status(401), "oauth.token"), (Status(400, EXPIRED), "session.log_in")], ids=str
+)
+async def test_a_request_whose_token_was_refused_counts_as_not_sent_until_it_is_sent_again(
+    stage: Stage, refusal: Status, fetch: str
+) -> None:
+    stage.cloud.faults.add("devices.activate", refusal)
+    stage.cloud.faults.add(fetch, Delay(60))
+    fetched = stage.cloud.count(fetch)
+    run = asyncio.create_task(stage.all(fleet(10)))
+    await until(lambda: stage.cloud.count(fetch) > fetched)
+    assert len(requests(stage.cloud)) == 1
+    assert await _state_of_only_batch(stage) is BatchState.CLAIMED
+    await _end(run)
+
+
+async def test_a_request_counts_as_not_sent_while_its_session_logs_in(stage: Stage) -> None:
+    await stage.session.log_out()
+    stage.cloud.faults.add("session.log_in", Delay(60))
+    logins = stage.cloud.count("session.log_in")
+    run = asyncio.create_task(stage.all(fleet(10)))
+    await until(lambda: stage.cloud.count("session.log_in") > logins)
+    assert await _state_of_only_batch(stage) is BatchState.CLAIMED
+    await _end(run)
+    assert requests(stage.cloud) == []
+
+
+async def _state_of_only_batch(stage: Stage) -> BatchState:
+    place = Place(run="spring", worker="a spectator")
+    await stage.outcomes.inbox.ledger.look(place)
+    (kept,) = await stage.outcomes.inbox.ledger.batches(place)
+    return kept.state
+
+
+async def _end(run: asyncio.Task[Any]) -> None:
+    run.cancel()
+    await asyncio.wait([run])
 
 
 async def test_an_outage_is_waited_out(stage: Stage) -> None:

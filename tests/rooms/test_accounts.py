@@ -38,6 +38,32 @@ async def test_an_unknown_account_is_refused_with_the_platforms_code(thingspace_
     assert str(caught.value).startswith("[400] accounts.get: ")
 
 
+async def test_all_accounts_of_the_devices_are_read_once(
+    thingspace_simulator: Simulator, thingspace_session: Session
+) -> None:
+    cloud, other = thingspace_simulator, "0000222222-00001"
+    cloud.add_account(other, devices=2)
+    found = [one async for one in thingspace_session.accounts.all()]
+    assert [one.account_name for one in found] == [ACCOUNT, other]
+    assert found[1] == await thingspace_session.accounts.get(other)
+    assert cloud.count("accounts.get") == 3
+
+
+async def test_without_devices_no_account_is_found() -> None:
+    async with (
+        Simulator(devices=0) as cloud,
+        Session(cloud.credentials, environment=cloud.environment) as session,
+    ):
+        assert [one async for one in session.accounts.all()] == []
+
+
+async def test_leaving_the_accounts_early_ends_the_walk_of_the_devices(thingspace_session: Session) -> None:
+    accounts = thingspace_session.accounts.all()
+    assert (await anext(accounts)).account_name == ACCOUNT
+    await accounts.aclose()
+    assert await thingspace_session.accounts.get(ACCOUNT)
+
+
 async def test_custom_states_keep_their_workflow_order(thingspace_session: Session) -> None:
     found = await thingspace_session.accounts.states_and_services(ACCOUNT)
     states = [state for part in found.engagement for service in part.services for state in service.states]

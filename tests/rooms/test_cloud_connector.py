@@ -46,6 +46,8 @@ EVERYTHING = StreamSettings(stream_kind=StreamKind.EVENTS)
 PASSWORD = Secret("correct horse")
 
 CREATE_TARGET = "cloud_connector.targets.create"
+LIST_TARGETS = "cloud_connector.targets.list"
+DELETE_TARGET = "cloud_connector.targets.delete"
 SUBSCRIBE = "cloud_connector.subscriptions.create"
 
 
@@ -225,6 +227,135 @@ async def test_a_refused_subscription_leaves_no_target(
         await room.streaming(server(), StreamSettings(stream_kind="ts.mood"))
     (note,) = caught.value.__notes__
     assert "could not be deleted" in note
+
+
+async def test_a_refused_stream_leaves_the_target_to_a_stream_of_another_kind(
+    thingspace_simulator: Simulator, thingspace_session: Session
+) -> None:
+    """The platform may allow the deletion of a target in use: the simulator does not."""
+    cloud, room = thingspace_simulator, thingspace_session.cloud_connector
+    cloud.faults.add(SUBSCRIBE, Delay(0.2))
+    refused = asyncio.create_task(room.streaming(server(), StreamSettings(stream_kind="ts.mood")))
+    while not cloud.count(SUBSCRIBE):
+        await asyncio.sleep(0.001)
+    async with Session(cloud.credentials, environment=cloud.environment) as other:
+        stream = await other.cloud_connector.streaming(server(), EVERYTHING)
+    with pytest.raises(errors.BadRequest, match=r"must be ts\.event") as caught:
+        await refused
+    assert not hasattr(caught.value, "__notes__")
+    assert cloud.count(DELETE_TARGET) == 0
+    assert [one.id for one in await room.targets.list(ACCOUNT)] == [stream.target.id]
+
+
+async def test_two_programs_that_start_streams_of_different_kinds_at_once_share_a_target(
+    thingspace_simulator: Simulator, thingspace_session: Session
+) -> None:
+    cloud, room = thingspace_simulator, thingspace_session.cloud_connector
+    cloud.faults.add(CREATE_TARGET, Delay(0.05), times=2)
+    security = StreamSettings(stream_kind=StreamKind.SECURITY)
+    async with Session(cloud.credentials, environment=cloud.environment) as other:
+        one, two = await asyncio.gather(
+            room.streaming(server(), EVERYTHING), other.cloud_connector.streaming(server(), security)
+        )
+    assert cloud.count(CREATE_TARGET) == 2
+    (target,) = await room.targets.list(ACCOUNT)
+    assert one.target.id == two.target.id == target.id
+    assert len(await room.subscriptions.list(ACCOUNT)) == 2
+
+
+async def test_a_newer_target_that_cannot_be_deleted_is_reported(
+    thingspace_simulator: Simulator, thingspace_session: Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    cloud, room = thingspace_simulator, thingspace_session.cloud_connector
+    older = await room.targets.create(server())
+    cloud.faults.add(LIST_TARGETS, Status(200, []))  # Asked before the older one was created.
+    cloud.faults.add(DELETE_TARGET, Status(404))
+    assert (await room.streaming(server(), EVERYTHING)).target.id == older.id
+    assert "another target is used, and the target " in caplog.text
+    assert " could not be deleted: " in caplog.text
+
+
+async def deleted_target(cloud: Simulator, session: Session) -> list[dict[str, Any]]:
+    """Return the list of targets from before the only one was deleted."""
+    await session.cloud_connector.targets.create(server())
+    targets = cloud.platform.room(CloudConnector).targets[ACCOUNT]
+    listed = list(targets.values())
+    targets.clear()
+    return listed
+
+
+async def test_a_target_that_another_program_deletes_meanwhile_is_created_again(
+    thingspace_simulator: Simulator, thingspace_session: Session
+) -> None:
+    cloud, room = thingspace_simulator, thingspace_session.cloud_connector
+    listed = await deleted_target(cloud, thingspace_session)
+    cloud.faults.add(LIST_TARGETS, Status(200, listed))
+    stream = await room.streaming(server(), EVERYTHING)
+    assert [one.id for one in await room.targets.list(ACCOUNT)] == [stream.target.id] != [listed[0]["id"]]
+
+
+async def test_a_target_that_is_deleted_again_and_again_ends_in_the_refusal(
+    thingspace_simulator: Simulator, thingspace_session: Session
+) -> None:
+    cloud = thingspace_simulator
+    listed = await deleted_target(cloud, thingspace_session)
+    for shown in [listed, []] * 3:
+        cloud.faults.add(LIST_TARGETS, Status(200, shown))
+    with pytest.raises(errors.NotFound, match="target"):
+        await thingspace_session.cloud_connector.streaming(server(), EVERYTHING)
+    assert cloud.count(SUBSCRIBE) == 3
+
+
+async def test_a_refusal_is_not_replaced_by_a_later_failure(
+    thingspace_simulator: Simulator, thingspace_session: Session
+) -> None:
+    cloud, room = thingspace_simulator, thingspace_session.cloud_connector
+    cloud.faults.add("cloud_connector.subscriptions.list", Status(200, []))
+    cloud.faults.add("cloud_connector.subscriptions.list", Status(403))
+    with pytest.raises(errors.BadRequest, match=r"must be ts\.event") as caught:
+        await room.streaming(server(), StreamSettings(stream_kind="ts.mood"))
+    could_not, again = caught.value.__notes__
+    assert "could not be listed" in could_not
+    assert "call streaming again" in again
+
+
+async def test_a_created_target_without_an_id_is_not_subscribed_to(
+    thingspace_simulator: Simulator, thingspace_session: Session
+) -> None:
+    cloud, room = thingspace_simulator, thingspace_session.cloud_connector
+    cloud.faults.add(CREATE_TARGET, Status(200, {}))  # The list has no target either.
+    with pytest.raises(errors.AnswerUnreadable, match="id: is missing"):
+        await room.streaming(server(), EVERYTHING)
+    assert cloud.count(SUBSCRIBE) == 0
+
+
+async def test_wherever_a_start_is_cancelled_the_next_one_completes_the_stream(
+    thingspace_simulator: Simulator, thingspace_session: Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    cloud, room = thingspace_simulator, thingspace_session.cloud_connector
+    cloud_room = cloud.platform.room(CloudConnector)
+    steps, is_cancelled = 0, True
+    while is_cancelled:
+        caplog.clear()
+        task = asyncio.create_task(room.streaming(server(), EVERYTHING))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        is_cancelled = task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        for _ in range(20):  # The platform may still work on the request.
+            await asyncio.sleep(0)
+        targets, subscriptions = cloud_room.targets[ACCOUNT], cloud_room.subscriptions[ACCOUNT]
+        assert (len(targets), len(subscriptions)) in ((0, 0), (1, 0), (1, 1))
+        if len(targets) > len(subscriptions):
+            assert "may have no subscription: call it again" in caplog.text
+        streams = [await room.streaming(server(), EVERYTHING) for _ in range(5)]
+        assert {(one.target.id, one.subscription.id) for one in streams} == {(*targets, *subscriptions)}
+        assert len(targets) == len(subscriptions) == 1
+        for subscription_id in list(subscriptions):
+            await room.subscriptions.delete(account_name=ACCOUNT, subscription_id=subscription_id)
+        targets.clear()
+        steps += 1
+    assert steps > 20
 
 
 @pytest.mark.parametrize("operation", [CREATE_TARGET, SUBSCRIBE])

@@ -27,6 +27,7 @@ from thingspace_async._core.operation import Encoded, Operation, Text
 from thingspace_async.cloud_connector import Resource
 
 COMPOSED = {
+    "accounts.all",
     "accounts.wait",
     "cloud_connector.streaming",
     "diagnostics.estimate",

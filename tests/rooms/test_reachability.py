@@ -114,7 +114,7 @@ async def test_a_value_that_no_url_can_hold_is_refused_before_anything_is_sent(
 
     await thingspace_session.reachability.stop(stopping(60))
     before = len(thingspace_simulator.requests)
-    with pytest.raises(errors.InvalidRequest, match=r"^reachability.stop: .* 8,000 is the limit: stop about fifty"):
+    with pytest.raises(errors.InvalidRequest, match=r"^reachability.stop: .* 8,000 is the limit: send fewer items"):
         await thingspace_session.reachability.stop(stopping(100))
     assert len(thingspace_simulator.requests) == before
 

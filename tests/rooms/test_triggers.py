@@ -521,3 +521,22 @@ async def test_an_empty_answer_is_not_a_trigger() -> None:
         for get in (session.triggers.get, session.triggers.v1.get):
             with pytest.raises(errors.NotFound, match="answered no trigger"):
                 await get("1")
+
+
+@pytest.mark.parametrize("wanted", ["t-2", "t-3"])
+async def test_a_list_of_all_triggers_is_searched_for_the_wanted_one(wanted: str) -> None:
+    """The platform's answer to a single trigger is a list, too."""
+    listed = [{"triggerId": name, "triggerName": name} for name in ("t-1", "t-2")]
+    async with (
+        recording(lambda sent: [{"triggers": listed}] if "/v1/" in sent.path else {"triggers": listed}) as recorder,
+        Session(
+            Credentials(client_id="a", client_secret="b", username="c", password="d"),
+            environment=Environment.at(recorder.url),
+        ) as session,
+    ):
+        for get in (session.triggers.get, session.triggers.v1.get):
+            if wanted == "t-2":
+                assert (await get(wanted)).trigger_id == wanted
+            else:
+                with pytest.raises(errors.NotFound, match="answered no trigger"):
+                    await get(wanted)

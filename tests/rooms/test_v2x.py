@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import pickle
 import ssl
+import sys
+import tempfile
+import threading
+import traceback
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +18,7 @@ from uuid import UUID
 
 import attrs
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from tests.filled import POLYGON
 from thingspace_async import Secret, Session, errors
@@ -73,6 +80,10 @@ async def enrol(session: Session, store: Store, **ids: Any) -> EnrolledClient:
 def key_of(client: RegisteredClient) -> str:
     assert client.certificate is not None
     return client.certificate.private_key.reveal()
+
+
+def files(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
 
 
 def take(cloud: Simulator, delay: timedelta) -> None:
@@ -138,6 +149,33 @@ async def test_only_uuids_are_unregistered(
     with pytest.raises(errors.InvalidRequest, match=r"v2x.clients.unregister: .* UUID"):
         await thingspace_session.v2x.clients.unregister(VENDOR, wrong)
     assert thingspace_simulator.count("v2x.clients.unregister") == 0
+
+
+@pytest.mark.parametrize("wrong", [None, [], "", 5])
+async def test_nothing_is_deleted_without_an_id(
+    thingspace_simulator: Simulator, thingspace_session: Session, wrong: Any
+) -> None:
+    v2x, before = thingspace_session.v2x, len(thingspace_simulator.requests)
+    no_number: Any = "5" if wrong == 5 else wrong
+    with pytest.raises(errors.InvalidRequest, match=r"v2x.geofences.delete: id in the URL must"):
+        await v2x.geofences.delete(VENDOR, wrong)
+    with pytest.raises(errors.InvalidRequest, match="intersection_id must be an int"):
+        await v2x.map_messages.delete(region_id=0, intersection_id=no_number)
+    with pytest.raises(errors.InvalidRequest, match="header MessageStandard must"):
+        await v2x.map_messages.upload(VENDOR, MapMessage(message_id=18, value=CROSSING), standard=wrong)
+    assert len(thingspace_simulator.requests) == before
+
+
+async def test_more_clients_than_a_url_has_room_for_are_refused(
+    thingspace_simulator: Simulator, thingspace_session: Session
+) -> None:
+    clients = thingspace_session.v2x.clients
+    many = [str(UUID(int=number)) for number in range(300)]
+    with pytest.raises(errors.InvalidRequest, match=r"^v2x.clients.unregister: .* 8,000 is the limit: send fewer"):
+        await clients.unregister(VENDOR, many)
+    assert thingspace_simulator.count("v2x.clients.unregister") == 0
+    with pytest.raises(errors.NotFound):
+        await clients.unregister(VENDOR, many[:100])
 
 
 @pytest.mark.parametrize("ids", [{}, {"imei": IMEI, "device_id": ID}, {"device_id": "abc"}])
@@ -352,6 +390,167 @@ async def test_a_cancelled_enrolment_still_keeps_its_key(
         await task
     assert len(store.kept) == 1
     assert thingspace_simulator.count("v2x.connections") == 0
+
+
+async def test_a_client_with_an_identifier_of_another_one_is_refused_with_the_reason(
+    thingspace_session: Session, store: Store
+) -> None:
+    await thingspace_session.v2x.clients.register(asking(device_id=OTHER, imei=IMEI))
+    with pytest.raises(errors.BadRequest, match="already registered") as caught:
+        await enrol(thingspace_session, store, device_id=ID, imei=IMEI)
+    assert "another client has one of its identifiers" in caught.value.__notes__[0]
+    assert store.kept == []
+
+
+@pytest.fixture
+def without_files_in_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("thingspace_async.v2x.enrolling._DESCRIPTORS", tmp_path / "missing")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no files in memory")
+async def test_a_key_is_not_written_to_a_disk(
+    thingspace_session: Session, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    open_before = len(files(Path("/proc/self/fd")))
+    client = await enrol(thingspace_session, store)
+    assert client.context.get_ca_certs()
+    assert len(files(Path("/proc/self/fd"))) <= open_before + 1  # The kept connection.
+
+
+async def test_a_system_that_refuses_files_in_memory_gets_one_in_a_temporary_folder(
+    thingspace_session: Session, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(name: str) -> int:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    seen: list[tuple[int, int]] = []
+    load = ssl.SSLContext.load_cert_chain
+
+    def watch(context: ssl.SSLContext, path: str, **rest: Any) -> None:
+        seen.append((Path(path).stat().st_mode & 0o777, Path(path).parent.stat().st_mode & 0o777))
+        load(context, path, **rest)
+
+    monkeypatch.setattr(os, "memfd_create", refuse, raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", watch)
+    assert (await enrol(thingspace_session, store)).context.get_ca_certs()
+    assert seen == [(0o600, 0o700)]
+    assert files(tmp_path) == []
+
+
+@pytest.mark.usefixtures("without_files_in_memory")
+async def test_without_a_temporary_folder_the_error_has_the_certificate_and_the_servers(
+    thingspace_session: Session, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(errors.ClientNotReady, match=r"no temporary file .* \(No such file or directory\)") as caught:
+        await enrol(thingspace_session, store)
+    (kept,) = store.kept
+    assert (caught.value.device_id, caught.value.secret) == (ID, kept.certificate)
+    assert caught.value.urls[0].startswith("mqtts://")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert (await enrol(thingspace_session, store)).certificate == kept.certificate
+
+
+@pytest.mark.usefixtures("without_files_in_memory")
+async def test_on_a_full_disk_no_part_of_the_key_is_left_or_shown(
+    thingspace_session: Session, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def write_a_part(path: Path, text: str) -> int:
+        with path.open("w") as file:
+            file.write(text[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(Path, "write_text", write_a_part)
+    with pytest.raises(errors.ClientNotReady, match="No space left on device") as caught:
+        await enrol(thingspace_session, store)
+    assert files(tmp_path) == []
+    shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    assert BEGIN_OF_KEY not in shown
+    assert len(store.kept) == 1
+
+
+@pytest.mark.usefixtures("without_files_in_memory")
+async def test_the_file_of_a_cancelled_enrolment_is_removed(
+    thingspace_session: Session, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    loading, go_on = asyncio.Event(), threading.Event()
+    loop, load = asyncio.get_running_loop(), ssl.SSLContext.load_cert_chain
+
+    def wait(context: ssl.SSLContext, path: str, **rest: Any) -> None:
+        loop.call_soon_threadsafe(loading.set)
+        go_on.wait(10)
+        load(context, path, **rest)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", wait)
+    task = asyncio.create_task(enrol(thingspace_session, store))
+    await loading.wait()
+    assert files(tmp_path)
+    task.cancel()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    while files(tmp_path):
+        await asyncio.sleep(0.001)
+    assert len(store.kept) == 1
+
+
+async def test_an_encrypted_key_is_refused_instead_of_asking_for_its_password(
+    thingspace_simulator: Simulator, thingspace_session: Session, store: Store
+) -> None:
+    made = await thingspace_session.v2x.clients.register(asking())
+    assert made.certificate is not None
+    key = serialization.load_pem_private_key(key_of(made).encode(), None)
+    encrypted = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"hush"),
+    )
+    parts = {"cert.pem": made.certificate.certificate, "key.pem": encrypted.decode()}
+    answer = {"DeviceID": ID, "Certificate": parts | {"ca.pem": made.certificate.authority}}
+    thingspace_simulator.faults.add("v2x.clients.renew", Status(200, answer))
+    with pytest.raises(errors.AnswerUnreadable, match="is not valid PEM"):
+        await enrol(thingspace_session, store)
+    assert len(store.kept) == 1
+
+
+async def test_two_processes_that_enrol_the_same_client_get_the_same_certificate(
+    thingspace_simulator: Simulator, thingspace_session: Session, store: Store
+) -> None:
+    async with Session(thingspace_simulator.credentials, environment=thingspace_simulator.environment) as other:
+        clients = await asyncio.gather(
+            *(enrol(session, store, imei=IMEI) for session in (thingspace_session, other) for _ in range(4))
+        )
+    assert len({client.device_id for client in clients}) == 1
+    assert len({client.certificate for client in clients}) == 1
+    assert len(store.kept) == 8
+    listed = await thingspace_session.v2x.clients.list_page(ClientQuery(vendor_id=VENDOR))
+    assert len(listed) == 1
+
+
+async def test_a_process_that_died_before_it_kept_the_key_gets_the_key_again(
+    thingspace_simulator: Simulator, thingspace_session: Session, store: Store
+) -> None:
+    """A registration, and nothing after it."""
+    made = await thingspace_session.v2x.clients.register(asking(imei=IMEI))
+    client = await enrol(thingspace_session, store, imei=IMEI)
+    assert client.certificate == made.certificate
+    assert store.kept[0].certificate == made.certificate
+
+
+async def test_a_client_that_a_dead_process_left_pending_is_enrolled_later_by_its_imei(
+    thingspace_simulator: Simulator, thingspace_session: Session, store: Store
+) -> None:
+    take(thingspace_simulator, timedelta(hours=1))
+    await thingspace_session.v2x.clients.register(asking(imei=IMEI))
+    with pytest.raises(errors.BadRequest, match="already registered") as caught:
+        await enrol(thingspace_session, store, imei=IMEI)
+    assert "its registration may be pending: enrol it again later" in caught.value.__notes__[0]
+    thingspace_simulator.clock.advance(timedelta(hours=1))
+    assert (await enrol(thingspace_session, store, imei=IMEI)).device_id == store.kept[0].device_id
 
 
 @pytest.mark.parametrize("part", ["cert.pem", "key.pem", "ca.pem"])

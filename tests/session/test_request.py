@@ -63,6 +63,12 @@ async def test_a_path_with_a_query_is_sent_unchanged(session: Session, platform:
     assert platform.calls[-1].query == "a=1&b=%20"
 
 
+async def test_a_query_may_have_an_empty_value_and_any_character(session: Session, platform: Platform) -> None:
+    """The calls of this package need values: an endpoint without a method may not."""
+    await session.request("GET", THING, query={"a": "", "b": "1\n2"})
+    assert platform.calls[-1].query == "a=&b=1%0A2"
+
+
 async def test_a_query_in_the_path_and_a_query_argument_are_merged(session: Session, platform: Platform) -> None:
     await session.request("GET", f"{THING}?a=1", query={"b": "2"})
     assert platform.calls[-1].query == "a=1&b=2"

@@ -1,4 +1,4 @@
-"""Scenarios of Verizon's own SDK for triggers, intelligence and hyper precise location.
+"""Scenarios of Verizon's own SDK for triggers, intelligence, hyper precise location and V2X, and of APIMatic's for V2X.
 
 Bodies are dicts where the SDK's models lack members that the platform's pages show.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["HYPER_PRECISE", "TRIGGERS_AND_INTELLIGENCE"]
+__all__ = ["APIMATIC_V2X", "HYPER_PRECISE", "SDKSIO_V2X", "TRIGGERS_AND_INTELLIGENCE"]
 
 HYPER_PRECISE: Final = """
 imei = active[0]["imei"]
@@ -85,3 +85,99 @@ assert read(performance.device_experience_bulk_latest({"accountName": account, "
 pass_time()
 print("done")
 """
+
+_V2X: Final = """
+vendor, one, two = "vendor", "2f1f9d0e-6a0e-4c52-9c0f-0d5c3f6f2a11", "7d0e3a52-1c57-4b1c-8a3e-5b8f0c9d6e21"
+corners = [[-84.6, 33.4], [-84.5, 33.4], [-84.5, 33.5], [-84.6, 33.5], [-84.6, 33.4]]
+road = {"type": "LineString", "coordinates": [[-84.55, 33.45], [-84.54, 33.45]]}
+fence = {"type": "FeatureCollection", "features": [{"type": "Feature", "geometry": road, "properties": {"name": "A1"}}]}
+notice = {"isPrivate": True, "roadUserType": ["Vehicle"], "triggerConditions": ["enter"],
+          "distributionSchedule": {"repeatPeriod": 10, "duration": 60},
+          "generic": {"messageType": "notice", "messageFormat": "text", "payload": "road works ahead"}}
+works = {"name": "works", "geoFence": fence, "messageStandard": "sae", "messages": [notice], "isActive": True}
+crossing = {"id": {"region": 0, "id": 4711}, "refPoint": {"lat": 334500000, "long": -845500000}}
+map_message = {"messageId": 18, "value": {"intersections": [crossing]}}
+"""
+
+SDKSIO_V2X: Final = (
+    _V2X
+    + """
+from verizon.models.client_registration_request_v2 import ClientRegistrationRequestV2
+from verizon.models.connection_request import ConnectionRequest
+from verizon.models.etx_id import EtxID
+from verizon.models.geo_fence_configuration_update_request import GeoFenceConfigurationUpdateRequest
+from verizon.models.geofence import Geofence
+from verizon.models.geolocation import Geolocation
+
+clients, maps = api.client, api.map_data_manager
+for device_id in (one, two):
+    made = read(clients.register_etx_device(ClientRegistrationRequestV2(
+        client_type="Vehicle", client_subtype="PassengerCar", vendor_id=vendor, device_id=device_id)))
+    assert made.device_id == device_id and made.certificate.key_pem.startswith("-----BEGIN"), made
+found = read(clients.get_etx_device_certificate(EtxID(device_id=one)))
+assert found.vendor_id == vendor and found.certificate.cert_pem == made.certificate.cert_pem
+assert read(clients.renew_etx_device(one, vendor, body={})).certificate.cert_pem == made.certificate.cert_pem
+where = ConnectionRequest(
+    device_id=one, geolocation=Geolocation(latitude=33.45, longitude=-84.55), network_type="VZ")
+assert read(clients.retrieve_mqtturl(vendor, where)).mqtt_url.startswith("mqtts://")
+assert len(read(clients.retrieve_mqtturl_multi_mec(vendor, where)).mqtt_ur_ls) == 3
+assert [role.name for role in read(api.device_role_controller.get_acl_rules_by_vendor_id(vendor))] == ["VEH", "VRU"]
+
+name = read(clients.create_configuration(vendor, works)).id  # Its model of a feature raises NameError.
+assert [each.name for each in read(clients.get_configuration_list(vendor))] == ["works"]
+clients.update_configuration(vendor, name, GeoFenceConfigurationUpdateRequest(is_active=False))
+assert read(clients.get_configuration(name, vendor)).is_active is False
+clients.delete_configuration(vendor, name)
+assert not read(clients.get_configuration_list(vendor))
+
+maps.upload_map_data_message(vendor, json.dumps(map_message))
+area = Geofence("Polygon", [corners])
+assert maps.download_map_data_message(vendor, area).text
+clients.unregister_etx_device(vendor, [one, two])
+print("done")
+"""
+)
+
+APIMATIC_V2X: Final = (
+    _V2X
+    + """
+from uuid import UUID
+
+clients, fences, maps = api.etxregistration, api.etxapp_configuration, api.map_message_controller
+for device_id in (one, two):
+    made = clients.register_etx_client({
+        "client_type": "Vehicle", "client_subtype": "PassengerCar", "vendor_id": vendor, "device_id": device_id})
+    assert made.device_id == UUID(device_id) and made.certificate.key_pem.startswith("-----BEGIN"), made
+found = clients.get_etx_client_certificate({"device_id": UUID(one)}, vendor)
+assert found.certificate.cert_pem == made.certificate.cert_pem
+renewed = clients.renew_etx_client_certificate(UUID(one), vendor, body={})
+assert renewed.certificate.cert_pem == made.certificate.cert_pem
+listed = clients.query_etx_devices({"vendor_id": vendor, "filter": {"client_type": "Vehicle"}})
+assert [each.device_id for each in listed] == [UUID(one), UUID(two)]
+where = {"device_id": one, "geolocation": {"latitude": 33.45, "longitude": -84.55}, "network_type": "VZ"}
+assert clients.get_etx_connection_url(vendor, where).mqtt_url.startswith("mqtts://")
+assert len(clients.get_etx_connection_url_multi_mec(vendor, where).mqtt_urls) == 3
+assert [role.name for role in api.device_role_controller.get_acl_rules_by_vendor_id(vendor)] == ["VEH", "VRU"]
+
+name = fences.create_configuration(vendor, works).id
+assert [each.name for each in fences.get_configuration_list(vendor)] == ["works"]
+fences.update_configuration(name, vendor, {"is_active": False})
+assert fences.get_configuration(name, vendor).is_active is False
+fences.delete_configuration(name, vendor)
+assert not fences.get_configuration_list(vendor)
+
+assert maps.ingest_map_messages(vendor, {"message_id": 18, "value": map_message["value"]})
+asked = {"geo_json": {"type": "Polygon", "coordinates": [corners]}, "expected_type": "JSON"}
+assert [each["messageId"] for each in maps.query_map_messages(vendor, asked)] == [18]
+try:  # This SDK cannot write a polygon in a query: its type of the coordinates has no rings.
+    maps.download_map_messages({"type_": "Polygon", "coordinates": corners}, vendor)
+except ApiError as error:
+    assert error.status_code == 400, error
+else:
+    raise AssertionError("it was not refused")
+maps.delete_map_message("0", "4711")
+assert maps.query_map_messages(vendor, asked) == []
+clients.unregister_etx_clients([UUID(one), UUID(two)], vendor)
+print("done")
+"""
+)

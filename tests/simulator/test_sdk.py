@@ -1,19 +1,22 @@
 """Two Python SDKs, unchanged, against the simulator: Verizon's own, and APIMatic's newer one; 36 calls each.
 
 Verizon's own also calls the location service, billing, Cloud Connector, diagnostics, private networks, Quality of
-Service, SIM-Secure and software management.
+Service, SIM-Secure and software management. Both call V2X.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+from typing import Any
 
 import pytest
 
 from tests.simulator.listener import Listener
-from tests.simulator.sdk_rooms import HYPER_PRECISE, TRIGGERS_AND_INTELLIGENCE
+from tests.simulator.sdk_rooms import APIMATIC_V2X, HYPER_PRECISE, SDKSIO_V2X, TRIGGERS_AND_INTELLIGENCE
+from thingspace_async._core.operation import Operation
 from thingspace_async.simulator import Assumptions, Simulator
+from thingspace_async.v2x import calls as v2x
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +45,7 @@ def pass_time():
 SDKSIO = """
 from verizon.configuration import Configuration
 from verizon.exceptions.connectivity_management_result_exception import ConnectivityManagementResultException
+from verizon.http.auth.session_token import SessionTokenCredentials
 from verizon.http.auth.thingspace_oauth import ThingspaceOauthCredentials
 from verizon.http.auth.vz_m2m_token import VZM2mTokenCredentials
 from verizon.models.account_device_list import AccountDeviceList
@@ -68,6 +72,7 @@ def client(token=None):
     return VerizonClient(
         thingspace_oauth_credentials=key,
         vz_m2m_token_credentials=VZM2mTokenCredentials(token) if token else None,
+        session_token_credentials=SessionTokenCredentials(token) if token else None,
     )
 
 
@@ -639,7 +644,8 @@ key = ClientCredentials(
 
 
 def client(token):
-    return VerizonClient(server_config=servers, thingspace_oauth=key, vz_m2_m_token=token, retry_options=0)
+    return VerizonClient(
+        server_config=servers, thingspace_oauth=key, vz_m2_m_token=token, session_token=token, retry_options=0)
 
 
 def log_in(password):
@@ -657,6 +663,9 @@ def refused(work):
 
 api = client(log_in(password))                                                                            # 1
 active = admin("GET", "/devices?state=active&limit=3")["devices"]
+"""
+
+APIMATIC_CONNECTIVITY = """
 named = [{"id": one["imei"], "kind": "imei"} for one in active]
 first = {"devices": [{"device_ids": [named[0]]}]}
 devices, groups, callbacks, sms = api.device_management, api.device_groups, api.connectivity_callbacks, api.sms
@@ -720,7 +729,11 @@ print("done")
     [
         ("THINGSPACE_SDK_PYTHON", SDKSIO + SDKSIO_CONNECTIVITY, Assumptions()),
         # This SDK cannot read the extended attributes that the platform's pages show.
-        ("THINGSPACE_APIMATIC_SDK_PYTHON", APIMATIC, Assumptions(attributes_without_values=False)),
+        (
+            "THINGSPACE_APIMATIC_SDK_PYTHON",
+            APIMATIC + APIMATIC_CONNECTIVITY,
+            Assumptions(attributes_without_values=False),
+        ),
     ],
     ids=["sdksio-verizon-apis-sdk", "vz-apimatic-v-4-sdk"],
 )
@@ -777,7 +790,24 @@ async def test_an_sdk_sets_triggers_and_asks_about_the_network(listener: Listene
     assert len(listener.messages) >= 3
 
 
-async def _run(variable: str, scenario: str, assumptions: Assumptions, listener: Listener) -> None:
+@pytest.mark.parametrize(
+    ("variable", "scenario", "lacking"),
+    [
+        ("THINGSPACE_SDK_PYTHON", SDKSIO + SDKSIO_V2X, {v2x.LIST, v2x.LIST_MAPS, v2x.DELETE_MAP}),
+        ("THINGSPACE_APIMATIC_SDK_PYTHON", APIMATIC + APIMATIC_V2X, set()),
+    ],
+    ids=["sdksio-verizon-apis-sdk", "vz-apimatic-v-4-sdk"],
+)
+async def test_an_sdk_makes_every_call_for_v2x_that_it_has(
+    variable: str, scenario: str, lacking: set[Operation[Any, Any]], listener: Listener
+) -> None:
+    called = await _run(variable, scenario, Assumptions(), listener)
+    wanted = {one.name for one in v2x.OPERATIONS} - {one.name for one in lacking}
+    assert {one for one in called if one.startswith("v2x.")} == wanted
+
+
+async def _run(variable: str, scenario: str, assumptions: Assumptions, listener: Listener) -> set[str]:
+    """Run a scenario, and return the operations that it called."""
     if (python := os.environ.get(variable)) is None:
         pytest.skip(f"{variable} is not set: it names an interpreter with the SDK, as in .ci/run")
     async with Simulator(devices=30, assumptions=assumptions) as cloud:
@@ -794,3 +824,4 @@ async def _run(variable: str, scenario: str, assumptions: Assumptions, listener:
         refusals = [(one.operation, one.reason) for one in cloud.requests if one.reason]
         assert (printed.decode(), complaints.decode()) == ("done\n", ""), refusals
         assert not [one for one in cloud.requests if one.operation is None and "__admin" not in one.path]
+        return {one.operation for one in cloud.requests if one.operation is not None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -24,7 +25,8 @@ async def send(api: Api, method: str, path: str, headers: dict[str, str] | None 
 async def refused(api: Api, method: str, path: str, **request: Any) -> tuple[int, str]:
     """Send a request that is refused; return status and description."""
     answer = await send(api, method, path, **request)
-    assert set(answer.json) == {"error", "description"}
+    traced = {"uuid", "timestamp"} if path.startswith(MAPS) else set()
+    assert set(answer.json) == {"error", "description"} | traced
     return answer.status, answer.json["description"]
 
 
@@ -40,6 +42,35 @@ async def test_a_client_is_found_by_the_spellings_of_the_sdks(api: Api) -> None:
     assert (await refused(api, "GET", CLIENTS, query={}))[0] == 400
     assert (await send(api, "DELETE", CLIENTS, query={"DeviceIDs[0]": ID})).status == 200
     assert (await refused(api, "DELETE", CLIENTS, query={}))[1] == "Missing DeviceIDs"
+
+
+async def test_the_older_sdk_names_headers_and_an_identifier_by_etx(api: Api) -> None:
+    """It has no vendor where it looks a client up."""
+    await send(api, "POST", CLIENTS, json=CLIENT)
+    found = await send(api, "GET", CLIENTS, headers={}, query={"etxID[DeviceID]": ID})
+    assert found.json["DeviceID"] == ID
+    own = {"etxDeviceID": ID, "etxVendorID": "vendor"}
+    assert (await send(api, "PUT", CLIENTS, headers=own, json={})).json["DeviceID"] == ID
+    assert (await refused(api, "DELETE", CLIENTS, headers={"etxVendorID": "x"}, query={"DeviceIDs": ID}))[0] == 404
+
+
+async def test_an_area_is_read_from_brackets_as_the_sdks_write_them(api: Api) -> None:
+    body = {"messageId": 18, "value": {"intersections": [{"id": {"id": 1}}]}}
+    await send(api, "POST", MAPS, json=body)
+    query = {"Geofence[type]": "Polygon"}
+    for number, point in enumerate(RING):
+        query |= {f"Geofence[coordinates][0][{number}][{axis}]": str(value) for axis, value in enumerate(point)}
+    assert (await send(api, "GET", MAPS, query=query)).body
+    for wrong in ({"Geofence[coordinates][0][1][0]": "x"}, {"Geofence[type]": "Point"}):
+        assert (await refused(api, "GET", MAPS, query=query | wrong))[1] == "Invalid GeoJSON"
+
+
+async def test_a_refusal_of_map_data_has_an_id_and_its_time(api: Api) -> None:
+    refusal = (await send(api, "POST", f"{MAPS}/query", json={})).json
+    assert UUID(refusal["uuid"])
+    assert refusal["timestamp"].startswith("2026-")
+    expired = await api.send("POST", f"{MAPS}/query", headers={"Authorization": f"Bearer {api.bearer}"}, json={})
+    assert UUID(expired.json["uuid"])
 
 
 async def test_a_wrong_client_is_refused(api: Api) -> None:
@@ -76,10 +107,8 @@ async def test_roles_refuse_in_plain_text(api: Api) -> None:
 
 
 async def test_wrong_map_messages_and_areas_are_refused(api: Api) -> None:
-    own = VENDOR | {"MessageStandard": "sae"}
     empty = {"messageId": 18, "value": {}}
-    assert (await refused(api, "POST", MAPS, headers=own, json=empty))[1] == "Invalid map message"
-    assert (await refused(api, "POST", MAPS, json=empty))[1] == "Missing header MessageStandard"
+    assert (await refused(api, "POST", MAPS, json=empty))[1] == "Invalid map message"
     assert (await refused(api, "POST", f"{MAPS}/query", json={}))[1] == "Invalid query"
     for wrong in ("", "[]", '{"type": "Polygon", "coordinates": [[[33.4, -112], [0, 0], [0, 0], [33.4, -112]]]}'):
         assert (await refused(api, "GET", MAPS, query={"Geofence": wrong}))[1] == "Invalid GeoJSON"
@@ -87,12 +116,11 @@ async def test_wrong_map_messages_and_areas_are_refused(api: Api) -> None:
 
 
 async def test_a_map_without_a_position_is_in_every_area_and_others_only_in_theirs(api: Api) -> None:
-    own = VENDOR | {"MessageStandard": "sae"}
     area = {"geoJson": {"type": "Polygon", "coordinates": [RING]}}
     far = {"id": {"id": 1}, "refPoint": {"lat": 0, "long": 0}}
     for crossing in (far, {"id": {"id": 2}}):
         body = {"messageId": 18, "value": {"intersections": [crossing]}}
-        await send(api, "POST", MAPS, headers=own, json=body)
+        await send(api, "POST", MAPS, json=body)
     (found,) = (await send(api, "POST", f"{MAPS}/query", json=area | {"expectedType": "JSON"})).json
     assert found["value"]["intersections"][0]["id"] == {"id": 2}
     (encoded,) = (await send(api, "POST", f"{MAPS}/query", json=area)).json

@@ -68,6 +68,7 @@ def redis_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.mark.parametrize("code", list(_programs()))
 async def test_a_program_runs_as_it_stands(code: str, redis_url: str, tmp_path: Path) -> None:
+    """The programs on data frames need pandas and polars: install the extra `dev`."""
     program = tmp_path / "program.py"
     program.write_text(code)
     async with Simulator(devices=3) as cloud:

@@ -14,7 +14,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 def test_the_lowest_versions_are_tested() -> None:
     extras = PROJECT["optional-dependencies"]
     wanted = list(PROJECT["dependencies"])
-    for name in ("cli", "keyring", "map", "metrics", "opentelemetry", "postgres", "redis"):
+    for name in ("cli", "keyring", "map", "metrics", "opentelemetry", "parquet", "postgres", "redis"):
         wanted += extras[name]
     wanted += [line for line in extras["test"] if not line.startswith("thingspace_async")]
     pinned = {re.sub(r"\[.*?\]|;.*", "", line).replace(">=", "==") for line in wanted}

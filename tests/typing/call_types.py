@@ -53,6 +53,7 @@ async def accounts(session: Session) -> None:
     assert_type(account.account_name, str | None)
     assert_type(account.carriers, tuple[str, ...])
     assert_type(account.service_plans, tuple[ServicePlan, ...])
+    assert_type(session.accounts.all(), AsyncGenerator[Account])
     assert_type(session.accounts.leads("0000123456-00001"), AsyncGenerator[AccountLead])
     assert_type(await session.accounts.service_plans("0000123456-00001"), tuple[ServicePlan, ...])
     assert_type(await session.accounts.request_status("0000123456-00001", "id"), AsynchronousRequestResult)

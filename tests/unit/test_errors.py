@@ -72,6 +72,7 @@ LATER: dict[type[ThingSpaceError], dict[str, Any]] = {
     errors.RequestFailed: {"received": _outcome().received},
     errors.ListenersTaken: {"urls": {"CarrierService": "https://example.com"}},
     errors.ListenersLeft: {"services": ("CarrierService",)},
+    errors.ClientNotReady: {"device_id": "d-1", "urls": ("mqtts://example.com:8883",), "secret": HIDDEN},
     errors.SecretNotKept: {"secret": HIDDEN},
     errors.SensorNotOnboarded: {"event": "failed"},
 }

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from thingspace_async._core.operation import Operation, fill_path
+from thingspace_async._core.operation import Operation, check_query, encode_query, fill_path
 from thingspace_async._core.types import OpenEnum
 from thingspace_async.errors import InvalidRequest
 
@@ -136,3 +136,30 @@ def test_an_operation_is_not_repeatable_by_default() -> None:
 def test_an_operation_cannot_be_changed() -> None:
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         STATUS.repeatable = True  # type: ignore[misc]
+
+
+# Queries
+
+
+def test_a_query_may_have_several_values_of_a_name_and_several_names_for_an_object() -> None:
+    query: dict[str, Any] = {"a": "x y", "b": ["1", "2"], "c": {"d": "3"}}
+    assert encode_query(STATUS, query) == "a=x+y&b=1&b=2&d=3"
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "must be a str, not NoneType"),
+        (5, "must be a str, not int"),
+        (b"x", "must be a str, not bytes"),
+        (["a", None], "must be a str, not NoneType"),
+        ("", "must not be empty"),
+        ([], "must not be empty"),
+        ({}, "must not be empty"),
+        ("two\r\nlines", "cannot be printed"),
+    ],
+)
+def test_a_query_without_a_readable_value_is_refused(value: Any, reason: str) -> None:
+    """A deletion whose id is left out could delete everything."""
+    with pytest.raises(InvalidRequest, match=f"^accounts.status: id in the URL .*{reason}"):
+        check_query(STATUS, {"id": value})

@@ -45,7 +45,7 @@ COMMANDS: Final = {
     "stream": _Place(
         "stream", "Stream the events of devices to a receiver, and print them, as JSON, until interrupted."
     ),
-    "usage": _Place("usage", "Read the usage of devices in a month."),
+    "usage": _Place("usage", "Read the usage of devices in a month, or between two days."),
     "v2x": _Place("v2x", "Clients of the Edge Transportation Exchange (V2X)."),
     "whoami": _Place("whoami", "Print the login that commands use, and how often it may still be refused."),
 }

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 from textwrap import wrap
-from typing import Annotated, Any, Final, Protocol, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, Protocol, TextIO, TypeAlias, TypeVar
 
 import attrs
 import orjson
@@ -21,7 +21,7 @@ from rich.cells import cell_len
 from thingspace_async._cli._cells import harmless
 from thingspace_async._cli._run import WrongUsage
 
-__all__ = ["Columns", "Format", "Output", "each"]
+__all__ = ["Columns", "Format", "Output", "Shown", "each", "printable", "text_of"]
 
 T = TypeVar("T")
 
@@ -68,41 +68,45 @@ class Output:
         typer.Option(help="Columns of the table and the CSV output, such as imei,state.", show_default="all that fit"),
     ] = None
 
-    async def rows(self, rows: AsyncIterable[M], columns: Columns[M], *, at_once: bool = False) -> int:
+    async def rows(
+        self, rows: AsyncIterable[M], columns: Columns[M], *, at_once: bool = False, file: TextIO | None = None
+    ) -> int:
         """Print rows as they arrive, and return their number. JSON has all that the platform has sent.
 
         A table keeps the first rows back, to see how wide its columns are. With `at_once`, it prints each one at once,
         and leaves no column out.
         """
         form = Format.JSON if self.as_json else self.form
-        chosen = self._chosen(columns)
+        chosen = self.chosen(columns)
         if form is Format.TABLE:
             first = 1 if at_once else _FIRST_ROWS
-            return await _print_table(rows, chosen, first=first, is_chosen=at_once or self.columns is not None)
+            is_chosen = at_once or self.columns is not None or file is not None
+            return await _print_table(rows, chosen, first=first, is_chosen=is_chosen, file=file)
         if form is Format.CSV:
-            return await _print_csv(rows, chosen)
-        return await _print_json(rows, is_array=form is Format.JSON)
+            return await _print_csv(rows, chosen, file)
+        return await _print_json(rows, file, is_array=form is Format.JSON)
 
     def one(self, row: M, columns: Columns[M]) -> None:
         """Print one thing: a line for each of its columns, or a JSON object."""
-        chosen = self._chosen(columns)
+        chosen = self.chosen(columns)
         form = Format.JSON if self.as_json else self.form
         if form is Format.CSV:
             typer.echo(_csv_line(chosen), nl=False)
-            typer.echo(_csv_line(_text(read(row)) for read in chosen.values()), nl=False)
+            typer.echo(_csv_line(text_of(read(row)) for read in chosen.values()), nl=False)
         elif form is Format.TABLE:
             margin = max(map(len, chosen)) + len(_GAP)
             for name, read in chosen.items():
-                if text := _printable(_text(read(row))):
+                if text := printable(text_of(read(row))):
                     typer.echo(f"{name.ljust(margin)}{_wrapped(text, margin)}")
         else:
             typer.echo(orjson.dumps(row.to_dict()).decode())
 
     def check(self, columns: Columns[M]) -> None:
         """Raise ConfigurationError if --columns names others: before a command sends a request that it prints about."""
-        self._chosen(columns)
+        self.chosen(columns)
 
-    def _chosen(self, columns: Columns[M]) -> Columns[M]:
+    def chosen(self, columns: Columns[M]) -> Columns[M]:
+        """Return the columns that --columns names. Raises ConfigurationError if it names others."""
         if self.columns is None:
             return columns
         names = [name.strip() for name in self.columns.split(",")]
@@ -125,32 +129,34 @@ async def each(rows: Iterable[M]) -> AsyncGenerator[M]:
         yield row
 
 
-async def _print_table(rows: AsyncIterable[M], columns: Columns[M], *, first: int, is_chosen: bool) -> int:
+async def _print_table(
+    rows: AsyncIterable[M], columns: Columns[M], *, first: int, is_chosen: bool, file: TextIO | None
+) -> int:
     """Print rows in columns. The first rows decide how wide each column is, and on a terminal, which ones fit."""
     kept: list[list[str]] = []
     widths: list[int] | None = None
     count = 0
     async for row in rows:
         count += 1
-        cells = [_printable(_text(read(row))) for read in columns.values()]
+        cells = [printable(text_of(read(row))) for read in columns.values()]
         if widths is not None:
-            _print_line(cells, widths)
+            _print_line(cells, widths, file)
             continue
         kept.append(cells)
         if len(kept) == first:
-            widths = _print_first(list(columns), kept, is_chosen=is_chosen)
+            widths = _print_first(list(columns), kept, is_chosen=is_chosen, file=file)
     if widths is None:
-        _print_first(list(columns), kept, is_chosen=is_chosen)
+        _print_first(list(columns), kept, is_chosen=is_chosen, file=file)
     return count
 
 
-def _print_first(names: list[str], rows: list[list[str]], *, is_chosen: bool) -> list[int]:
+def _print_first(names: list[str], rows: list[list[str]], *, is_chosen: bool, file: TextIO | None) -> list[int]:
     """Print the names of the columns and the first rows, and return the widths."""
     widths = [max(map(cell_len, cells)) for cells in zip(names, *rows, strict=True)]
     if sys.stdout.isatty() and not is_chosen:
         widths = list(islice(widths, _count_that_fit(widths, shutil.get_terminal_size().columns)))
     for cells in (names, *rows):
-        _print_line(cells, widths)
+        _print_line(cells, widths, file)
     return widths
 
 
@@ -164,16 +170,16 @@ def _count_that_fit(widths: Iterable[int], most: int) -> int:
     return max(count, 1)
 
 
-def _print_line(cells: Iterable[str], widths: Iterable[int]) -> None:
+def _print_line(cells: Iterable[str], widths: Iterable[int], file: TextIO | None) -> None:
     line = _GAP.join(cell + " " * (width - cell_len(cell)) for cell, width in zip(cells, widths, strict=False))
-    typer.echo(line.rstrip())
+    typer.echo(line.rstrip(), file=file)
 
 
-async def _print_csv(rows: AsyncIterable[M], columns: Columns[M]) -> int:
+async def _print_csv(rows: AsyncIterable[M], columns: Columns[M], file: TextIO | None) -> int:
     count = 0
-    typer.echo(_csv_line(columns), nl=False)
+    typer.echo(_csv_line(columns), nl=False, file=file)
     async for row in rows:
-        typer.echo(_csv_line(_text(read(row)) for read in columns.values()), nl=False)
+        typer.echo(_csv_line(text_of(read(row)) for read in columns.values()), nl=False, file=file)
         count += 1
     return count
 
@@ -184,34 +190,34 @@ def _csv_line(cells: Iterable[str]) -> str:
     return line.getvalue()
 
 
-async def _print_json(rows: AsyncIterable[M], *, is_array: bool) -> int:
+async def _print_json(rows: AsyncIterable[M], file: TextIO | None, *, is_array: bool) -> int:
     """Print rows as JSON. An array is closed even after an error, so that a program can read the rows before it."""
     count = 0
     try:
         async for row in rows:
             text = orjson.dumps(row.to_dict()).decode()
             if is_array:
-                typer.echo(f"{',' if count else '['}\n{text}", nl=False)
+                typer.echo(f"{',' if count else '['}\n{text}", nl=False, file=file)
             else:
-                typer.echo(text)
+                typer.echo(text, file=file)
             count += 1
     except OSError:  # Nothing more can be written.
         raise
     except BaseException:
         if is_array:
-            typer.echo("\n]" if count else "[]")
+            typer.echo("\n]" if count else "[]", file=file)
         raise
     if is_array:
-        typer.echo("\n]" if count else "[]")
+        typer.echo("\n]" if count else "[]", file=file)
     return count
 
 
-def _printable(cell: str) -> str:
+def printable(cell: str) -> str:
     """Replace control characters: the platform's strings must not move the cursor or split a row."""
     return "".join(one if one.isprintable() else "?" for one in cell)
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     """Return a cell."""
     if value is None:
         return ""

@@ -13,6 +13,7 @@ import typer
 from thingspace_async import DeviceId, Session, SuspiciousIdentifier
 from thingspace_async._cli._access import Access
 from thingspace_async._cli._devices import KINDS, kinds_of
+from thingspace_async._cli._file_output import FileOutput
 from thingspace_async._cli._groups import with_groups
 from thingspace_async._cli._output import Columns, Output
 from thingspace_async._cli._run import WrongUsage, run
@@ -47,6 +48,8 @@ COLUMNS: Final[Columns[Device]] = {
     "eid": lambda device: device.eid,
 }
 
+_KINDS: Final = {"last connection": datetime}
+
 _STATES: Final = ("active", "deactive", "preactive", "suspend")
 
 _SEARCHES: Final = {"^": "startswith", "$": "endswith"}
@@ -62,7 +65,7 @@ def devices() -> None:
 @with_groups
 def list_devices(
     access: Access,
-    output: Output,
+    output: FileOutput,
     *,
     state: Annotated[str | None, typer.Option(help="active, suspend, deactive, preactive, or a custom state.")] = None,
     group: Annotated[str | None, typer.Option(help="Only devices of this group.")] = None,
@@ -77,10 +80,11 @@ def list_devices(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Print at most this number of devices.")] = None,
 ) -> None:
-    """Print any number of devices as they arrive."""
+    """Print any number of devices as they arrive, or write them to a file."""
 
     async def work() -> None:
         searches, account = tuple(_search(one) for one in search or ()), access.optional_account
+        output.check(COLUMNS)
         async with access.session() as session:
             if state is not None:
                 await check_state(session, account, state)
@@ -93,7 +97,7 @@ def list_devices(
                 max_number_of_devices=None if limit is None else min(limit, _PAGE),
             )
             async with aclosing(_first(session.devices.list(wanted), limit)) as found:
-                await output.rows(found, COLUMNS)
+                await output.rows(found, COLUMNS, _KINDS)
 
     run(work)
 

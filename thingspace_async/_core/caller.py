@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from thingspace_async._core import codec
 from thingspace_async._core.engine import Engine
-from thingspace_async._core.operation import Encoded, Operation, Query, check_request
+from thingspace_async._core.operation import Encoded, Operation, Query, check_query, check_request
 from thingspace_async._core.reading import read_answer
 from thingspace_async._core.retry import RetryPolicy
 from thingspace_async._core.sending import prepare
@@ -97,6 +97,8 @@ class Caller:
     ) -> Coroutine[Any, Any, tuple[Answer, int]]:
         # Not a coroutine itself: each one would slow down every step of those below it.
         check_request(operation, body)
+        if query:
+            check_query(operation, query)
         data: bytes | None
         if isinstance(body, Encoded):
             data, content_type = body.encoded()
@@ -113,10 +115,9 @@ class Caller:
         path: Mapping[str, str] | None = None,
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
-        before_try: Callable[[], Awaitable[None]] | None = None,
     ) -> Coroutine[Any, Any, tuple[Answer, int]]:
         """Send the bytes of an operation with both tokens and return the raw answer and the number of tries."""
-        work = self._send(operation, data, path=path, query=query, headers=headers, before_try=before_try)
+        work = self._send(operation, data, path=path, query=query, headers=headers)
         return self.engine.hooks.watched(operation.name, work)
 
     def _send(
@@ -127,10 +128,8 @@ class Caller:
         path: Mapping[str, str] | None = None,
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
-        before_try: Callable[[], Awaitable[None]] | None = None,
     ) -> Coroutine[Any, Any, tuple[Answer, int]]:
         engine = self.engine
         engine.check_usable()
         request = prepare(engine.environment, operation, data, self.limits, path=path, query=query, headers=headers)
-        request.before_try = before_try
         return engine.call(request, self.policy, self.deadline)

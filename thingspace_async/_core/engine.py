@@ -138,6 +138,12 @@ class Engine:
         if asyncio.get_running_loop() is not self._loop:
             raise SessionMisused("the session belongs to another event loop: open one Session in each loop")
 
+    async def log_in(self) -> None:
+        """Fetch the tokens that are missing."""
+        self.check_usable()
+        if self.login.tokens.ready is None:
+            await self.login.tokens.headers()
+
     async def call(self, request: HttpRequest, policy: RetryPolicy, deadline: float | None) -> tuple[Answer, int]:
         """Send a request with both tokens; return the answer and the number of tries.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from types import NoneType
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
@@ -23,6 +24,7 @@ __all__ = [
     "Text",
     "check_headers",
     "check_path",
+    "check_query",
     "check_request",
     "encode_query",
     "fill_path",
@@ -121,7 +123,7 @@ class Operation(Generic[Q, R]):
         accept = self.accept or ("text/plain" if answer is Text else None)
         set_field(self, "headers", None if accept is None else {"Accept": accept})
         set_field(self, "session_header", _SESSION_HEADERS.get(self.server, SESSION_HEADER))
-        plain = answer is not Text and self.empty is None and self.unwrap is None and not self.one_or_many
+        plain = answer not in (Text, NoneType) and self.empty is None and self.unwrap is None and not self.one_or_many
         set_field(self, "is_plain", plain)
 
 
@@ -189,17 +191,38 @@ def check_headers(operation: str, headers: Mapping[str, str]) -> None:
             )
 
 
-def encode_query(query: Query) -> str:
-    """Encode query values for a URL."""
-    pairs: list[tuple[str, str]] = []
+_LONGEST_QUERY: Final = 8_000
+"""Most servers limit the whole request line to 8 KB."""
+
+
+def check_query(operation: Operation[Any, Any], query: Query) -> None:
+    """Raise InvalidRequest for a value of a typed call that is empty or unreadable."""
     for name, value in query.items():
-        if isinstance(value, str):
-            pairs.append((name, value))
-        elif isinstance(value, Mapping):
+        for _, one in _pairs({name: value}) or [(name, "")]:
+            if (fault := fault_of_text(one)) is not None:
+                raise InvalidRequest(f"{operation.name}: {name} in the URL {fault}")
+
+
+def encode_query(operation: Operation[Any, Any], query: Query) -> str:
+    """Encode query values for a URL. Raises InvalidRequest if they are too long for most servers."""
+    encoded = urlencode(_pairs(query))
+    if (length := len(encoded)) > _LONGEST_QUERY:
+        raise InvalidRequest(
+            f"{operation.name}: the request needs {length:,} characters in the URL, but {_LONGEST_QUERY:,} is the "
+            "limit: send fewer items at a time"
+        )
+    return encoded
+
+
+def _pairs(query: Query) -> list[tuple[str, object]]:
+    """Return names with their values."""
+    pairs: list[tuple[str, object]] = []
+    for name, value in query.items():
+        if isinstance(value, Mapping):
             pairs += value.items()
         else:
-            pairs += [(name, one) for one in value]
-    return urlencode(pairs)
+            pairs += [(name, one) for one in (value if isinstance(value, list | tuple) else [value])]
+    return pairs
 
 
 def request_of(operation: Operation[Q, Any], request: Q | None, filters: Mapping[str, Any], advice: str = "") -> Q:

@@ -26,6 +26,8 @@ class RetryPolicy:
     """Longest delay before the first retry. It doubles with each retry."""
     longest_delay: float = 30.0
     """Longest delay. A longer Retry-After ends the call."""
+    renews_tokens: bool = True
+    """Whether to try again with a new token if the platform rejects the first. Such a try does not count."""
 
 
 def delay_before_retry(

@@ -77,7 +77,7 @@ def prepare(
     """Make the request of an operation, without tokens."""
     url = environment.bases[operation.server] + (fill_path(operation, path) if path else operation.path)
     if query:
-        url = f"{url}{'&' if '?' in url else '?'}{encode_query(query)}"
+        url = f"{url}{'&' if '?' in url else '?'}{encode_query(operation, query)}"
     extra = operation.headers
     if headers:
         check_headers(operation.name, headers)
@@ -143,7 +143,8 @@ class Sender:
             try:
                 if authorization.ready is None:  # Before queueing: no call holds a slot while it waits for a token.
                     await authorization.headers()
-                await self._turn(request)
+                if self.pace is not None and not request.urgent:
+                    await self.pace.acquire()
                 tries += 1
                 headers, outcome = await self._try(request, authorization, tries)
             except asyncio.CancelledError as cancelled:
@@ -157,7 +158,7 @@ class Sender:
                 rejections += 1
                 renewable -= {kind}
                 is_final = rejections >= _MOST_REJECTIONS or (final is not None and final(failure))
-                if not is_final and authorization.rejected(kind, headers):
+                if not is_final and authorization.rejected(kind, headers) and policy.renews_tokens:
                     continue
             wait = delay_before_retry(
                 policy,
@@ -178,13 +179,6 @@ class Sender:
             raise failure
         finally:
             del failure, outcome  # The error's traceback refers to this frame, which would be a reference cycle.
-
-    async def _turn(self, request: HttpRequest) -> None:
-        """Wait until the rate limit allows another try."""
-        if self.pace is not None and not request.urgent:
-            await self.pace.acquire()
-        if request.before_try is not None:
-            await request.before_try()
 
     async def _try(
         self, request: HttpRequest, authorization: Authorization, tries: int

@@ -71,12 +71,12 @@ async def each_of(
             running.add(asyncio.create_task(work(item)))
             if len(running) < at_once:
                 continue
-            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
+            for task in await _first(running):
+                running.remove(task)  # Only now: those that are not yet yielded are ended below.
                 yield task.result()
         while running:
-            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
+            for task in await _first(running):
+                running.remove(task)
                 yield task.result()
     finally:
         for task in running:
@@ -86,6 +86,11 @@ async def each_of(
             if not task.cancelled():
                 task.exception()  # Retrieved, because the caller has stopped reading.
         await source.aclose()
+
+
+async def _first(tasks: set[asyncio.Task[R]]) -> set[asyncio.Task[R]]:
+    """Wait until a task has ended, and return all that have."""
+    return (await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED))[0]
 
 
 async def _iterated(items: Iterable[T] | AsyncIterable[T]) -> AsyncGenerator[T]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl as ssl_module
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
@@ -94,8 +94,6 @@ class HttpRequest:
     """Whether the answer's headers may hold a secret."""
     most: int | None = None
     """Largest answer in bytes, if it is less than the session's `max_body`."""
-    before_try: Callable[[], Awaitable[None]] | None = None
-    """Awaited before each try. A fleet run waits here for its rate limit."""
     sent: bool = False
     """Whether the last try may have reached the platform. Set by the transport."""
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from datetime import timedelta
 from types import NoneType
-from typing import Final
+from typing import Final, Protocol
 
 import attrs
 
 from thingspace_async._core import checks
+from thingspace_async._core.caller import Caller
 from thingspace_async._core.namespace import Namespace, next_from_location
 from thingspace_async._core.operation import Operation
 from thingspace_async._core.refusals import retyped
@@ -80,8 +82,33 @@ OPERATIONS: Final = (
 )
 
 
+class OfAccount(Protocol):
+    """A device, by its account."""
+
+    @property
+    def account_name(self) -> str | None: ...
+
+
 class Accounts(Namespace):
     """Accounts: features, service plans, leads, custom states and pending requests of an account."""
+
+    def __init__(self, caller: Caller, devices: Callable[[], AsyncGenerator[OfAccount]]) -> None:
+        super().__init__(caller)
+        self._devices = devices
+
+    async def all(self) -> AsyncGenerator[Account]:
+        """Read each account that the user can see, in the order of their oldest devices.
+
+        The platform has no list of accounts. So this walks the devices of all accounts, up to 2,000 with each request,
+        and does not find an account without devices.
+        https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/retrieve-device-information.html
+        """
+        known = set[str]()
+        async with aclosing(self._devices()) as devices:
+            async for device in devices:
+                if device.account_name is not None and device.account_name not in known:
+                    known.add(device.account_name)
+                    yield await self.get(device.account_name)
 
     async def get(self, account_name: str) -> Account:
         """Read an account: its carriers, features, IP pools and service plans.

@@ -133,11 +133,11 @@ _NOT_COMPARED: Final = ("username", "password", "callbackcount")
 
 
 def _digest_of_event(message: Message) -> str | None:
-    """Return a hash of the id and the version of a streamed event, or None for any other message.
+    """Return a hash of the id and the version of a streamed event. None for other messages, and without one of both.
 
     An event that two streams send, or that is sent again, is one event.
     """
-    if not isinstance(message, EventMessage) or message.event.id is None:
+    if not isinstance(message, EventMessage) or message.event.id is None or message.event.version_id is None:
         return None
     parts = [message.request_id, message.event.id, message.event.version_id]
     return hashlib.blake2b(orjson.dumps(parts), digest_size=16).hexdigest()

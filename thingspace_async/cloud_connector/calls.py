@@ -198,7 +198,8 @@ class CloudConnector(Namespace):
 
         The stream stays when the program ends, so that no event is lost. End it with `subscriptions.delete` and
         `targets.delete`. Raises StreamTaken if the kind is streamed to another target. If the platform refuses the
-        subscription, a target that this call has created is deleted.
+        subscription, a target that this call has created is deleted, unless another stream uses it. After a
+        cancellation or an unknown outcome, the next call continues with what exists.
         https://thingspace.verizon.com/resources/documentation/cloudconnector/Getting_Started/Streaming_to_hostport/
         """
         check_request(CREATE_TARGET, target)

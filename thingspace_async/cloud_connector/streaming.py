@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Awaitable
+from datetime import UTC, datetime
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
@@ -21,7 +24,6 @@ from thingspace_async.cloud_connector.models import (
     UpdateSubscriptionRequest,
 )
 from thingspace_async.errors import (
-    AnswerLost,
     AnswerUnreadable,
     ApiError,
     InvalidRequest,
@@ -31,6 +33,11 @@ from thingspace_async.errors import (
 )
 
 __all__ = ["Stream", "Streaming"]
+
+_log: Final = logging.getLogger("thingspace_async")
+
+_TRIES: Final = 3
+_LATEST: Final = datetime.max.replace(tzinfo=UTC)
 
 
 @attrs.frozen(kw_only=True)
@@ -66,7 +73,7 @@ class SubscriptionCalls(Protocol):
     def update(self, request: UpdateSubscriptionRequest) -> Awaitable[Subscription]: ...
 
 
-@attrs.frozen
+@attrs.define
 class Streaming:
     """Sets up one stream."""
 
@@ -74,6 +81,8 @@ class Streaming:
     subscriptions: SubscriptionCalls
     wanted: CreateTargetRequest
     settings: StreamSettings
+    _is_begun: bool = attrs.field(default=False, init=False)
+    """Whether this call may have created something that is not complete."""
 
     async def start(self) -> Stream:
         """Return the stream, after creating its missing parts."""
@@ -82,36 +91,72 @@ class Streaming:
             raise InvalidRequest(f"cloud_connector.streaming: settings must be StreamSettings, not {given}")
         try:
             return await self._start()
-        except (AnswerLost, AnswerUnreadable, ServerFault) as error:
-            error.add_note("thingspace_async: call streaming again: it continues with what exists")
+        except asyncio.CancelledError:
+            if self._is_begun:
+                _log.warning(
+                    "cloud_connector.streaming was cancelled, and the target of account %s may have no subscription: "
+                    "call it again, which continues with what exists",
+                    self._account_name,
+                )
+            raise
+        except ThingSpaceError as error:
+            if self._is_begun:
+                error.add_note("thingspace_async: call streaming again: it continues with what exists")
             raise
 
-    async def _start(self) -> Stream:
+    async def _start(self, tries: int = _TRIES) -> Stream:
         if (stream := await self._existing()) is not None:
             return stream
-        found = await self._targets()
-        target = found[0] if found else await self.targets.create(self.wanted)
+        target, created = await self._target()
+        self._is_begun = True
         try:
             return Stream(target=target, subscription=await self._subscribe(target))
+        except ServerFault:
+            raise  # The subscription may exist, and need the target.
         except ApiError as error:
-            if isinstance(error, ServerFault):
-                raise  # The subscription may exist, and need the target.
-            return await self._instead(None if found else target, error)
+            stream = await self._instead(created, error)
+            if stream is not None:
+                return stream
+            # Another process may have deleted the target in the meantime.
+            is_gone = created is None and target.id not in [one.id for one in await self._targets()]
+            if not is_gone or tries == 1:
+                raise
+        return await self._start(tries - 1)
 
-    async def _instead(self, created: Target | None, refusal: ThingSpaceError) -> Stream:
-        """Return the stream that another process has created in the meantime, or raise the refusal.
+    async def _target(self) -> tuple[Target, Target | None]:
+        """Return the target to use, and the one that this call has created, if any."""
+        if found := await self._targets():
+            return found[0], None
+        self._is_begun = True
+        created = await self.targets.create(self.wanted)
+        # Processes that start at once may each create a target. All of them use the oldest.
+        listed = await self._targets()
+        target = listed[0] if listed else created
+        if not target.id:
+            raise AnswerUnreadable("is missing", operation="cloud_connector.targets.create", path="id")
+        if created.id and target.id != created.id:
+            await self._undo(created)
+            return target, None
+        return target, created
 
-        Delete the target that this call has created, unless that stream uses it.
+    async def _instead(self, created: Target | None, refusal: ApiError) -> Stream | None:
+        """Return the stream that another process has created in the meantime, if any. Raise what prevents a stream.
+
+        Delete the target that this call has created, unless a stream uses it.
         """
-        stream = None
+        stream, reason = None, None
         try:
             stream = await self._existing()
         except StreamTaken as taken:
-            refusal = taken
-        if created is not None and (stream is None or stream.target.id != created.id):
-            await self._undo(created, refusal)
-        if stream is None:
-            raise refusal
+            reason = taken
+        except ThingSpaceError as failure:
+            refusal.add_note(f"thingspace_async: then the streams of the account could not be listed: {failure}")
+            raise refusal from None
+        if created is not None:
+            await self._undo(created, reason or refusal)
+        self._is_begun = False
+        if reason is not None:
+            raise reason
         return stream
 
     @property
@@ -121,7 +166,8 @@ class Streaming:
     async def _targets(self) -> list[Target]:
         """Return the existing targets with the wanted address, oldest first."""
         listed = await self.targets.list(self._account_name)
-        return [one for one in listed if one.id and _is_same(one, self.wanted)]
+        found = [one for one in listed if one.id and _is_same(one, self.wanted)]
+        return sorted(found, key=lambda one: one.created_on or _LATEST)
 
     async def _existing(self) -> Stream | None:
         """Return the account's stream of the wanted kind, enabled. Raises StreamTaken if it has another target."""
@@ -154,12 +200,21 @@ class Streaming:
             CreateSubscriptionRequest(account_name=self._account_name, target_id=target.id or "", **fields)
         )
 
-    async def _undo(self, target: Target, error: ThingSpaceError) -> None:
-        """Delete the target that this call has created. If that fails, say so in a note."""
+    async def _undo(self, created: Target, refusal: ThingSpaceError | None = None) -> None:
+        """Delete the target that this call has created, unless a stream of another kind uses it.
+
+        If that fails, say so in a note of the refusal.
+        """
         try:
-            await self.targets.delete(account_name=self._account_name, target_id=target.id or "")
+            listed = await self.subscriptions.list(self._account_name)
+            if all(one.target_id != created.id for one in listed):
+                await self.targets.delete(account_name=self._account_name, target_id=created.id or "")
         except ThingSpaceError as failure:
-            error.add_note(f"thingspace_async: the target {target.id} could not be deleted: {failure}")
+            left = f"the target {created.id} could not be deleted: {failure}"
+            if refusal is None:
+                _log.warning("cloud_connector.streaming: another target is used, and %s", left)
+            else:
+                refusal.add_note(f"thingspace_async: {left}")
 
 
 _PORTS: Final = {"http": 80, "https": 443}

@@ -8,7 +8,6 @@ from datetime import timedelta
 from functools import cached_property
 from types import NoneType
 from typing import Any, Final
-from urllib.parse import quote
 
 import attrs
 
@@ -113,8 +112,6 @@ OPERATIONS: Final = (
 _STOP_FOR_SURE: Final = attrs.evolve(STOP, repeatable=True)
 
 _AN_HOUR: Final = timedelta(hours=1)
-_LONGEST_QUERY: Final = 8_000
-"""Longest query: most servers limit the whole request line to 8 KB."""
 
 
 class Diagnostics(Namespace):
@@ -208,11 +205,6 @@ class Diagnostics(Namespace):
         if not isinstance(given, tuple) or not given or not all(isinstance(one, DeviceId) for one in given):
             raise InvalidRequest(f"{SETTINGS.name}: devices must be one or more DeviceId, or devices from an answer")
         listed = codec.dump(list(given)).decode()
-        if (length := len(quote(listed))) > _LONGEST_QUERY:
-            raise InvalidRequest(
-                f"{SETTINGS.name}: the devices need {length:,} characters in the URL, but {_LONGEST_QUERY:,} is the "
-                "limit: ask for about sixty devices at a time"
-            )
         query = {"accountName": _checked(SETTINGS, "account_name", account_name), "devices": listed}
         return await self._send(SETTINGS, query=query)
 

@@ -305,5 +305,5 @@ class HyperPreciseCallbacks(Namespace):
 
         https://thingspace.verizon.com/documentation/apis/hyper_precise/api-reference/register-a-callback-listener.html
         """
-        name = str(getattr(service_name, "value", service_name))
+        name = getattr(service_name, "value", service_name)
         await self._send(DEREGISTER, query={"accountNumber": account_name, "service": name})

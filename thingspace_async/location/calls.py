@@ -408,7 +408,8 @@ class LocationExclusions(Namespace):
         """Remove devices from the list of excluded devices.
 
         Each is a DeviceId, a device from an answer, or a plain identifier as listed. Raises InvalidRequest without
-        devices, for more than 2,000, and for an identifier with a comma, which separates them in the request.
+        devices, for more than 2,000 or than fit into a URL, about 400, and for an identifier with a comma, which
+        separates them in the request.
         https://thingspace.verizon.com/documentation/apis/device-location/api-reference/remove-devices-from-exclusion-list.html
         """
         name = REMOVE_EXCLUSIONS.name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
-from urllib.parse import quote
 
 from thingspace_async._core import codec
 from thingspace_async._core.namespace import Namespace
@@ -30,8 +29,6 @@ MONITORS: Final = Operation("reachability.monitors", "POST", f"{_PATH}/monitors"
 OPERATIONS: Final = (MONITOR, STOP, STATUS, MONITORS)
 
 _LONGEST: Final = timedelta(days=3650)
-_LONGEST_QUERY: Final = 8_000
-"""Longest query: most servers limit the whole request line to 8 KB."""
 
 
 class Reachability(Namespace):
@@ -60,11 +57,6 @@ class Reachability(Namespace):
         # The platform's page puts the request into the body. The SDKs, which cannot send a body with DELETE, put it
         # into a query parameter. Send both, because it is not known which of them the platform reads.
         payload = codec.dump(request).decode()
-        if (length := len(quote(payload))) > _LONGEST_QUERY:
-            raise InvalidRequest(
-                f"reachability.stop: the request needs {length:,} characters in the URL, but {_LONGEST_QUERY:,} is the "
-                "limit: stop about fifty monitors or devices at a time"
-            )
         return await self._send(STOP, request, query={"stopreachabilitypayload": payload})
 
     async def status(self, request: NotificationReportStatusRequest) -> Accepted:

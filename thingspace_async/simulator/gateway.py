@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 import attrs
 
 from thingspace_async._core.operation import Operation
 from thingspace_async.session_management.calls import LOG_IN, LOG_OUT
-from thingspace_async.simulator.mechanisms.dialect import dialect_of
+from thingspace_async.simulator.fleet import stamp
+from thingspace_async.simulator.mechanisms.dialect import Dialect, dialect_of
 from thingspace_async.simulator.tokens import LiveSession
 from thingspace_async.simulator.wire import Answer, Call, Handler, Received, Refusal, fault, refuse
 
@@ -29,12 +31,22 @@ def answer(operation: Operation[Any, Any], handler: Handler, call: Call) -> Answ
         call.check_characters(call.received.query)
         given = handler(call)
     except Refusal as refusal:
-        given = attrs.evolve(refusal.answer(call.dialect), reason=call.explain(refusal))
+        given = attrs.evolve(refusal.answer(_refusing(call)), reason=call.explain(refusal))
     finally:
         call.forget()
     if session is not None and (given.status < 400 or call.platform.assumptions.refused_calls_keep_session):
         session.used = call.platform.clock.now()
     return given
+
+
+def _refusing(call: Call) -> Dialect:
+    """Return the dialect of a refusal, with its id and its time if the server has them."""
+    dialect = call.dialect
+    if not dialect.is_traced:
+        return dialect
+    now = stamp(call.platform.clock.now())
+    trace = {"uuid": str(uuid5(NAMESPACE_URL, f"{call.received.path} {now}")), "timestamp": now}
+    return attrs.evolve(dialect, body=lambda code, message: dialect.body(code, message) | trace)
 
 
 def answer_unknown_path(call: Call) -> Answer:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from functools import partial
@@ -139,6 +139,7 @@ class UpgradingVersion(Namespace, Generic[R]):
         outcomes: OutcomeSource,
         *,
         dry_run: Literal[False] = False,
+        known: Mapping[str, str] | None = None,
         on_scheduled: Callable[[str], object] | None = None,
         schedule_again: bool = False,
         check_every: timedelta = _A_MINUTE,
@@ -151,6 +152,7 @@ class UpgradingVersion(Namespace, Generic[R]):
         outcomes: OutcomeSource | None = None,
         *,
         dry_run: bool = False,
+        known: Mapping[str, str] | None = None,
         on_scheduled: Callable[[str], object] | None = None,
         schedule_again: bool = False,
         check_every: timedelta = _A_MINUTE,
@@ -160,8 +162,11 @@ class UpgradingVersion(Namespace, Generic[R]):
 
         The iteration yields each device when its status has changed, as `campaigns.follow` does. You can stop it at any
         moment, and call it again with the same request to continue: it finds the campaign, and never schedules it
-        twice. The inbox of `outcomes` records the request under the name of the campaign before it is sent, so that
-        processes that share the inbox schedule it once, too, and all follow it. A new campaign needs a new name.
+        twice. Every call yields all devices first. To continue without repeats, pass the statuses that you have
+        processed, by IMEI, as `known`.
+
+        The inbox of `outcomes` records the request under the name of the campaign before it is sent, so that processes
+        that share the inbox schedule it once, too, and all follow it. A new campaign needs a new name.
 
         `dry_run=True` changes nothing: await the call to learn which devices lack a license, are in another campaign,
         or have another version. `on_scheduled` receives the id of the campaign.
@@ -184,6 +189,7 @@ class UpgradingVersion(Namespace, Generic[R]):
             calls=calls,
             outcomes=outcomes,
             description=f"{calls.operation} {digest}",
+            known=known or {},
             on_scheduled=on_scheduled,
             schedule_again=schedule_again,
             check_every=check_every,
@@ -199,6 +205,7 @@ class Upgrade:
     calls: UpgradeCalls
     outcomes: OutcomeSource
     description: str
+    known: Mapping[str, str]
     on_scheduled: Callable[[str], object] | None
     schedule_again: bool
     check_every: timedelta
@@ -218,6 +225,7 @@ class Upgrade:
             outcomes=self.outcomes,
             check_every=self.check_every,
             give_up_after=self.give_up_after,
+            seen=dict(self.known),
         )
         async with aclosing(follower.changes()) as changes:
             async for device in changes:

@@ -115,9 +115,10 @@ class Triggers(Namespace):
         https://thingspace.verizon.com/documentation/apis/intelligence/anomaly-detection/intelligence-api-reference/trigger-get.html
         """
         found = (await self._send(GET, path={"trigger_id": trigger_id})).triggers
-        if not found:
+        named = [one for one in found if one.trigger_id == trigger_id] if len(found) > 1 else found
+        if not named:
             raise NotFound("the platform answered no trigger with this id", operation=GET.name, status=200)
-        return found[0]
+        return named[0]
 
     async def rate_plans(self, ecpd_id: str) -> tuple[RatePlanGroup, ...]:
         """List the price plans of a customer's profile, in groups.

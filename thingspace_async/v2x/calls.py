@@ -189,7 +189,7 @@ class V2x(Namespace):
 
         A client is recognized by an identifier of the request: `device_id`, `imei`, `iccid` or `imsi`. Without one,
         each call registers another client. Raises RequestPending if the registration is not complete after
-        `pending_for`: call it again later.
+        `pending_for`: call it again later. Raises ClientNotReady, after `keep`, if no temporary file could be written.
         https://thingspace.verizon.com/documentation/
         """
         name = "v2x.enrol"
@@ -287,7 +287,7 @@ class MapMessages(Namespace):
 
         https://thingspace.verizon.com/documentation/
         """
-        name = str(getattr(standard, "value", standard))
+        name: str = getattr(standard, "value", standard)
         return await self._send(UPLOAD_MAP, request, headers={"MessageStandard": name, **_vendor(vendor_id)})
 
     async def list_page(self, vendor_id: str, request: MapQuery) -> tuple[Any, ...]:
@@ -314,4 +314,8 @@ class MapMessages(Namespace):
 
         https://thingspace.verizon.com/documentation/
         """
-        await self._send(DELETE_MAP, path={"region_id": str(region_id), "intersection_id": str(intersection_id)})
+        numbers = {"region_id": region_id, "intersection_id": intersection_id}
+        for name, number in numbers.items():
+            if not isinstance(number, int) or isinstance(number, bool):
+                raise InvalidRequest(f"{DELETE_MAP.name}: {name} must be an int, not {type(number).__name__}")
+        await self._send(DELETE_MAP, path={name: str(number) for name, number in numbers.items()})

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Protocol, Self
@@ -12,13 +16,15 @@ from uuid import UUID
 import attrs
 
 from thingspace_async._core.keeping import Keep, hand_over
-from thingspace_async.errors import AnswerUnreadable, ApiError, NotFound, RequestPending
+from thingspace_async.errors import AnswerUnreadable, ApiError, ClientNotReady, NotFound, RequestPending
 from thingspace_async.v2x.models import Certificate, Client, ClientLookup, RegisterClientRequest, RegisteredClient
 
 __all__ = ["EnrolledClient", "enrolled"]
 
 _CALL: Final = "v2x.enrol"
 _REGISTER: Final = "v2x.clients.register"
+
+_DESCRIPTORS: Final = Path("/proc/self/fd")
 
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 30.0
@@ -49,9 +55,18 @@ class EnrolledClient:
 
     @classmethod
     async def of(cls, device_id: str, certificate: Certificate, urls: tuple[str, ...]) -> Self:
-        """Make the settings of a client."""
-        context = await asyncio.to_thread(_context, certificate)
-        return cls(device_id=device_id, certificate=certificate, urls=urls, context=context)
+        """Make the settings of a client. Raises ClientNotReady if OpenSSL gets no file with the certificate."""
+        made = await asyncio.to_thread(_context, certificate)
+        if isinstance(made, OSError):  # Raised here, because frames of the handler show the key.
+            raise ClientNotReady(
+                f"{_CALL}: keep has stored the certificate of {device_id}, but its TLS settings could not be made, "
+                f"because no temporary file could be written ({made.strerror}): make room in the temporary folder, or "
+                "name another one in TMPDIR, and enrol the client again",
+                device_id=device_id,
+                urls=urls,
+                secret=certificate,
+            )
+        return cls(device_id=device_id, certificate=certificate, urls=urls, context=made)
 
 
 async def enrolled(
@@ -80,7 +95,13 @@ async def _obtained(clients: Clients, request: RegisterClientRequest) -> Registe
         if (found := await _found(clients, request)) is not None:
             return found
         if request.device_id is not None:
-            return RegisteredClient(device_id=request.device_id)
+            with suppress(NotFound):  # Another client has one of the identifiers.
+                return await clients.renew(request.vendor_id, request.device_id)
+        refusal.add_note(
+            f"thingspace_async: if {request.vendor_id} registered the client a moment ago, its registration may be "
+            "pending: enrol it again later. Otherwise, another client has one of its identifiers: look it up with "
+            "v2x.clients.get"
+        )
         raise refusal
     finally:
         del refusal  # Its traceback refers to this frame, which would be a reference cycle.
@@ -120,23 +141,55 @@ async def _completed(
     return device_id, client.certificate
 
 
-def _context(certificate: Certificate) -> ssl.SSLContext:
-    """Make the TLS settings. OpenSSL takes certificates of clients from files only."""
+def _context(certificate: Certificate) -> ssl.SSLContext | OSError:
+    """Make the TLS settings, or return why no file could be written."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(cadata=certificate.authority)
-        with TemporaryDirectory() as folder:  # Only this user can read it.
-            chain, key = Path(folder, "cert.pem"), Path(folder, "key.pem")
-            chain.write_text(certificate.certificate)
-            key.touch(mode=0o600)
-            key.write_text(certificate.private_key.reveal())
-            context.load_cert_chain(chain, key)
+        with _file(f"{certificate.private_key.reveal()}\n{certificate.certificate}\n") as path:
+            # Without a password, OpenSSL would ask on the terminal for that of an encrypted key.
+            context.load_cert_chain(path, password="")
     except (ssl.SSLError, ValueError):
         failed = True
+    except OSError as error:
+        return OSError(error.errno, error.strerror or str(error))  # Without its traceback.
     else:
         failed = False
     if failed:  # Outside the handler, whose frames may show the key.
         raise AnswerUnreadable(
-            "the certificate, its key or its authority is not valid PEM", operation=_CALL, path="Certificate"
+            "the certificate, its key or its authority is not valid PEM, or they do not match",
+            operation=_CALL,
+            path="Certificate",
         )
     return context
+
+
+@contextmanager
+def _file(pem: str) -> Iterator[str]:
+    """Write a file, because OpenSSL takes certificates of clients from files only.
+
+    The file is in memory if the system can do that. Otherwise it is in a temporary folder, and only this user can read
+    it.
+    """
+    descriptor = _in_memory()
+    if descriptor is not None:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(pem)
+            file.flush()
+            yield str(_DESCRIPTORS / str(descriptor))
+        return
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "client.pem")
+        path.touch(mode=0o600)
+        path.write_text(pem)
+        yield str(path)
+
+
+def _in_memory() -> int | None:
+    """Open an empty file in memory. Return None if the system has none, or none that OpenSSL can open."""
+    if sys.platform != "linux" or not _DESCRIPTORS.exists():
+        return None
+    try:
+        return os.memfd_create("client.pem")
+    except OSError:
+        return None

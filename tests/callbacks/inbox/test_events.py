@@ -46,3 +46,12 @@ async def test_events_without_an_id_are_compared_as_a_whole(inbox: Inbox) -> Non
         assert await store(inbox, first)
         assert not await store(inbox, first)
         assert await store(inbox, first | {"fields": {"temperature": "18.5"}})
+
+
+async def test_events_with_an_id_and_without_a_version_are_compared_as_a_whole(inbox: Inbox) -> None:
+    """An id alone may name something that changes, and a lost change could not be asked for again."""
+    first = {"kind": "ts.event", "id": "1", "state": "pending"}
+    async with inbox:
+        assert await store(inbox, first)
+        assert not await store(inbox, first)
+        assert await store(inbox, first | {"state": "update"})

@@ -220,7 +220,7 @@ async def test_settings_show_what_is_observed(cloud: Simulator, session: Session
 
 @pytest.mark.parametrize("given", [[], "990013907835573", [5], 5, [IMEI] * 300])
 async def test_devices_that_cannot_be_named_in_a_query_are_refused(session: Session, given: Any) -> None:
-    with pytest.raises(errors.InvalidRequest, match=r"^diagnostics\.settings: (devices must be|the devices need)"):
+    with pytest.raises(errors.InvalidRequest, match=r"^diagnostics\.settings: (devices must be|the request needs)"):
         await session.diagnostics.settings(ACCOUNT, given)
 
 

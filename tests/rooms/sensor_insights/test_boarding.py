@@ -105,6 +105,16 @@ async def test_an_onboarded_sensor_is_not_onboarded_again(cloud: Simulator, sess
     assert cloud.count(ONBOARD) == 1
 
 
+async def test_other_sensors_are_not_taken_for_the_one_to_onboard(
+    cloud: Simulator, session: Session, gateway: str
+) -> None:
+    """The platform may ignore the EUI of the query, and its answer has no EUI."""
+    cloud.faults.add(LIST, Status(200, [{"id": "1"}, {"id": "2"}]))
+    with pytest.raises(errors.AnswerUnreadable, match="2 sensors, although the request names one"):
+        await board(session, gateway)
+    assert cloud.count(ONBOARD) == 0
+
+
 async def test_a_restart_continues_an_onboarding(cloud: Simulator, session: Session, gateway: str) -> None:
     task = asyncio.create_task(board(session, gateway))
     await until(lambda: cloud.count(STATUS) > 2)

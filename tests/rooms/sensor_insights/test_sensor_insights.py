@@ -421,3 +421,21 @@ async def test_values_that_are_no_json_are_refused(session: Session) -> None:
     query = DeviceQuery(account_name=ACCOUNT, filter=InsightsFilter(selection={"at": object()}))
     with pytest.raises(errors.InvalidRequest, match="cannot be written as JSON"):
         await session.sensor_insights.devices.list_page(query)
+
+
+@pytest.mark.parametrize("value", [18.4, "18.4", [49, 56], {"value": True}, None])
+async def test_a_report_may_have_any_value(cloud: Simulator, session: Session, value: object) -> None:
+    """The SDKs have a list of numbers, which is how some generators describe any JSON."""
+    cloud.faults.add("sensor_insights.devices.last_reported", Status(200, {"event": {"fieldvalue": value}}))
+    request = LastReportedRequest(account_name=ACCOUNT, device=DeviceIdentifier(device_id="1"))
+    last = await session.sensor_insights.devices.last_reported(request)
+    assert last.event is not None
+    assert last.event.field_value == value
+
+
+@pytest.mark.parametrize("days", ["90", 90])
+async def test_the_days_that_events_are_kept_may_be_a_string(cloud: Simulator, session: Session, days: object) -> None:
+    """In Cloud Connector, which has the same devices, the platform's page shows a string."""
+    cloud.faults.add("sensor_insights.gateways.list", Status(200, [{"id": "1", "eventretention": days}]))
+    page = await session.sensor_insights.gateways.list_page(DeviceQuery(account_name=ACCOUNT))
+    assert page.items[0].event_retention == days

@@ -78,6 +78,26 @@ async def test_devices_get_licenses_and_are_upgraded(cloud: Simulator, session: 
     assert (cloud.count(SCHEDULE), cloud.count("software.licenses.assign")) == (1, 2)
 
 
+async def test_a_continued_upgrade_leaves_out_the_statuses_that_are_known(
+    cloud: Simulator, session: Session, outcomes: Outcomes
+) -> None:
+    devices = await fitting(session, 5)
+    request, known = await wanting(cloud, session, devices), dict[str, str]()
+    async with aclosing(session.software.upgrade(ACCOUNT, request, outcomes, check_every=SOON)) as changes:
+        async for change in changes:
+            known[change.device_id] = str(change.status)
+            if len(known) == 3:
+                break
+    first = await began(session, request, outcomes, known=known)
+    assert first.device_id == devices[3].device_id
+    cloud.clock.advance(timedelta(hours=5))
+    rest = await upgrade(session, request, outcomes, known=known)
+    assert {one.device_id for one in rest if one.succeeded} == {one.device_id for one in devices}
+    known = {one.device_id: str(one.status) for one in rest}
+    assert await upgrade(session, request, outcomes, known=known) == []
+    assert cloud.count(SCHEDULE) == 1
+
+
 async def test_an_account_that_pays_by_event_assigns_no_licenses(
     cloud: Simulator, session: Session, outcomes: Outcomes
 ) -> None:

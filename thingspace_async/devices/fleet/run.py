@@ -20,7 +20,7 @@ from thingspace_async.devices.fleet.progress import Tally
 from thingspace_async.devices.fleet.reading import check_devices, chunks
 from thingspace_async.devices.fleet.reconciling import Reconciler
 from thingspace_async.devices.fleet.rows import device_of, items_of
-from thingspace_async.devices.fleet.sending import Breaker, Sender
+from thingspace_async.devices.fleet.sending import NEVER_SENT, Breaker, Sender
 from thingspace_async.devices.fleet.unsendable import (
     is_unsendable,
     new_unsendable,
@@ -39,8 +39,6 @@ _MOST_CLASHES: Final = 10_000
 
 _HELP_INTERVAL: Final = 1.0
 """Seconds between checks for batches that other workers have abandoned."""
-
-_NEVER_SENT: Final = (BatchState.CLAIMED, BatchState.NOT_SENT)
 
 _NO_ANSWER: Final = "the process ended before the answer arrived"
 
@@ -188,7 +186,7 @@ class FleetRun:
         try:
             if is_unsendable(batch.key):
                 await self._report_unsendable(batch)
-            elif batch.state in _NEVER_SENT:
+            elif batch.state in NEVER_SENT:
                 await self._send(tasks, batch)
             else:
                 await self._report(batch, None)
@@ -298,7 +296,7 @@ class FleetRun:
     async def _take_over(self, tasks: asyncio.TaskGroup, record: BatchRecord, *, earlier: int = 0) -> None:
         """Wait for room and a slot, and take a batch over unless another worker is faster."""
         room = 0 if is_unsendable(record.key) else min(record.size, self._plan.most_awaited)
-        has_slot = record.state in _NEVER_SENT and not is_unsendable(record.key)
+        has_slot = record.state in NEVER_SENT and not is_unsendable(record.key)
         await self._room.take(room)
         if has_slot:
             await self._slots.acquire()

@@ -19,9 +19,11 @@ from thingspace_async._core.types import Accepted
 from thingspace_async.devices.fleet.plan import Action
 from thingspace_async.errors import RequestNotSent, ThingSpaceError
 
-__all__ = ["Breaker", "Sender"]
+__all__ = ["NEVER_SENT", "Breaker", "Sender"]
 
 T = TypeVar("T")
+
+NEVER_SENT: Final = (BatchState.CLAIMED, BatchState.NOT_SENT)
 
 _FIRST_WAIT: Final = 1.0
 _LONGEST_WAIT: Final = 60.0
@@ -82,8 +84,9 @@ class Sender:
 
     def __init__(self, caller: Caller, action: Action, part: Part, breaker: Breaker) -> None:
         self._engine = caller.engine
-        # The run makes all retries: each takes a slot of the rate limit, and all batches wait together.
-        policy = attrs.evolve(caller.policy, retries=0)
+        # The run makes all retries: each takes a slot of the rate limit, and all batches wait together. Between two
+        # tries a batch counts as not sent, so that its devices are known if the process is killed.
+        policy = attrs.evolve(caller.policy, retries=0, renews_tokens=False)
         self._caller = Caller(caller.engine, caller.limits, policy, caller.deadline)
         self._action = action
         self._part = part
@@ -97,13 +100,12 @@ class Sender:
         """
         while True:
             async with self._breaker.turn():
-                await self._pace()
-                self._engine.check_usable()
+                await self._engine.store.pace(self._action.account)
                 began = _now()
-                error = await self._finished(self._try(batch))
+                error = await self._log_in() or await self._finished(self._try(batch))
                 if batch.is_lost:
                     return None
-                if batch.state is not BatchState.CLAIMED:
+                if batch.state not in NEVER_SENT:
                     self._breaker.succeeded()
                     return error
                 if error is not None and not self._breaker.failed(error, began):
@@ -139,25 +141,24 @@ class Sender:
             raise error
         return error
 
+    async def _log_in(self) -> ThingSpaceError | None:
+        """Fetch missing tokens, and return the error if that failed but may succeed later."""
+        try:
+            await self._engine.log_in()
+        except ThingSpaceError as error:
+            if meaning_of(error, self._action.name) is Meaning.END:
+                raise
+            return error.with_traceback(None)
+        return None
+
     async def _note(self, batch: Batch, state: BatchState, detail: str) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE if self._leaving else None):
                 await self._part.note(batch, state, detail)
 
     async def _submit(self, body: bytes) -> Accepted:
-        tries = 0
-
-        async def before_try() -> None:
-            nonlocal tries
-            tries += 1
-            if tries > 1:  # Another try after a rejected token. The first try already has a slot.
-                await self._pace()
-
-        answer, count = await self._caller.send(self._action.operation, body, before_try=before_try)
+        answer, count = await self._caller.send(self._action.operation, body)
         return read_answer(self._action.operation, answer, count)
-
-    async def _pace(self) -> None:
-        await self._engine.store.pace(self._action.account)
 
     async def _finished(self, work: Coroutine[Any, Any, T]) -> T:
         """Await work. If the run stops early, the work gets some seconds to finish."""

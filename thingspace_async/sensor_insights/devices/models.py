@@ -87,7 +87,8 @@ class InsightsDevice(Model):
     """Commands that the device understands."""
     model_metadata: Any = None
     """Description of the device's model."""
-    event_retention: int | None = None
+    event_retention: str | int | None = None
+    """Days that the platform keeps its events. In Cloud Connector, the platform sends a string."""
     account_client_id: str | None = None
     billing_account_id: str | None = None
     """Name of the account."""
@@ -163,7 +164,8 @@ class DeviceEvent(Model):
     fields: dict[str, Any] | None = None
     """Readings by name."""
     field_id: str | None = None
-    field_value: tuple[int, ...] = ()
+    field_value: Any = None
+    """Value of the field. ASSUMPTION: any JSON. The SDKs have a list of numbers."""
     transaction_id: str | None = None
     err_msg: str | None = None
     """Reason of the failure."""

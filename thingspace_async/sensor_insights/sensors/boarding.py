@@ -14,6 +14,7 @@ from thingspace_async._core import checks
 from thingspace_async._core.secrets import Secrets
 from thingspace_async.errors import (
     AnswerLost,
+    AnswerUnreadable,
     BadRequest,
     CallError,
     Conflict,
@@ -159,6 +160,10 @@ class Boarding:
             found = (await self.sensors.list_page(query)).items
         except NotFound:
             return None
+        if len(found) > 1:  # The answer does not say which one has the EUI.
+            raise AnswerUnreadable(
+                f"{len(found):,} sensors, although the request names one", operation="sensor_insights.sensors.list"
+            )
         return found[0] if found else None
 
     async def _is_registered(self) -> bool:

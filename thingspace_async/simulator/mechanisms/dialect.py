@@ -27,6 +27,8 @@ class Dialect:
     session_header: str = "VZ-M2M-Token"
     forbidden: frozenset[str] = frozenset()
     """Characters that strings in a request must not contain."""
+    is_traced: bool = False
+    """Whether a refusal has an id of its own and its time."""
 
 
 def _coded(code: str, message: str) -> dict[str, str]:
@@ -151,6 +153,12 @@ _MANAGED: Final = Dialect(
 """Sensor Insights. ASSUMPTION: its errors are those of the cloud connector, whose form it has (PROTOCOL.md 2.3)."""
 
 
+_MAPS: Final = attrs.evolve(DIALECTS["imp"], is_traced=True)
+"""Map messages of V2X."""
+
+
 def dialect_of(server: Server, path: str = "") -> Dialect:
     """Return the dialect of a server: that of Connectivity Management for an unknown server."""
-    return _MANAGED if path.startswith("/dm/") else DIALECTS.get(server, M2M)
+    if path.startswith("/dm/"):
+        return _MANAGED
+    return _MAPS if path.startswith("/api/v2/mapdata") else DIALECTS.get(server, M2M)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -88,8 +89,14 @@ def _invalid(description: str, *, status: int = 400, reason: str = "", at: At | 
     return refuse(error, description, status, reason=reason, at=at)
 
 
+def _given_header(call: Call, name: str) -> str | None:
+    """Return a header, by its name in the newest SDK or in the one before."""
+    headers = call.received.headers
+    return headers.get(name) or headers.get(f"etx{name}")
+
+
 def _header(call: Call, name: str) -> str:
-    if not (value := call.received.headers.get(name)):
+    if not (value := _given_header(call, name)):
         raise _invalid(f"Missing header {name}")
     return value
 
@@ -141,13 +148,18 @@ def _certificate(client: Client) -> dict[str, str]:
     }
 
 
+def _identifier(call: Call, name: str) -> str | None:
+    query = call.received.query
+    return query.get(name) or query.get(f"ID[{name}]") or query.get(f"etxID[{name}]")
+
+
 def show(call: Call) -> Answer:
-    """Show a client with its certificate. The SDKs write the names of the query in brackets."""
-    vendor, query = _header(call, "VendorID"), call.received.query
-    given = {name: value for name in _IDENTIFIERS if (value := query.get(name) or query.get(f"ID[{name}]"))}
+    """Show a client with its certificate. The SDKs write the names of the query in brackets; one has no vendor."""
+    given = {name: value for name in _IDENTIFIERS if (value := _identifier(call, name))}
     if len(given) != 1:
         raise _invalid("Invalid ID", reason=f"must have one of {', '.join(_IDENTIFIERS)}")
-    found = [one for one in call.platform.room(V2x).clients.values() if one.vendor == vendor and _has(one, given)]
+    vendor, clients = _given_header(call, "VendorID"), call.platform.room(V2x).clients.values()
+    found = [one for one in clients if vendor in (None, one.vendor) and _has(one, given)]
     if not found or call.platform.clock.now() < found[0].ready:
         raise _invalid("Device not found", status=404, reason="the vendor has no such client")
     client = found[0]
@@ -261,7 +273,6 @@ def list_roles(call: Call) -> Answer:
 def upload_map(call: Call) -> Answer:
     """Store a map message: JSON with intersections, or a string, which gets a number of its own."""
     vendor, maps = _header(call, "VendorID"), call.platform.room(V2x).maps
-    _header(call, "MessageStandard")
     kind = call.received.headers.get("Content-Type", "").partition(";")[0].strip()
     if kind == "text/plain":
         maps[0, 1 + max((number for _, number in maps), default=0)] = Map(
@@ -310,13 +321,30 @@ def _shown(stored: Map, *, as_json: bool) -> Any:
 def download_maps(call: Call) -> Answer:
     """Show the map messages in an area, one on each line."""
     vendor = _header(call, "VendorID")
-    try:
-        area = orjson.loads(call.received.query.get("Geofence", ""))
-    except orjson.JSONDecodeError:
-        area = None
-    ring = _ring(area, (call.received.query, "Geofence"))
+    ring = _ring(_area(call.received.query), (call.received.query, "Geofence"))
     found = [one for one in call.platform.room(V2x).maps.values() if one.vendor == vendor and _is_in(one, ring)]
     return Answer(200, "\n".join(str(_shown(one, as_json=False)) for one in found), headers=_TEXT)
+
+
+def _area(query: Mapping[str, str]) -> object:
+    """Read the area of a query: JSON, or the members in brackets, as the SDKs write them."""
+    if text := query.get("Geofence"):
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError:
+            return None
+    points: dict[int, list[float]] = {}
+    for name, value in query.items():
+        if (found := re.fullmatch(r"Geofence\[coordinates\]\[0\]\[([0-9]+)\]\[[01]\]", name)) is not None:
+            points.setdefault(int(found[1]), []).append(_number(value))
+    return {"type": query.get("Geofence[type]"), "coordinates": [list(points.values())]}
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def delete_map(call: Call) -> Answer:

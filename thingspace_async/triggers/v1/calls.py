@@ -100,9 +100,10 @@ class DeviceTriggers(Namespace):
         https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/get-triggers.html
         """
         found = _flat(await self._send(GET, path={"trigger_id": trigger_id}))
-        if not found:
+        named = [one for one in found if one.trigger_id == trigger_id] if len(found) > 1 else found
+        if not named:
             raise NotFound("the platform answered no trigger with this id", operation=GET.name, status=200)
-        return found[0]
+        return named[0]
 
 
 def _flat(lists: tuple[DeviceTriggerList, ...]) -> tuple[DeviceTrigger, ...]:
