@@ -108,11 +108,11 @@ def test_quiet_keeps_errors_and_what_a_dry_run_would_do(cloud: Simulator, inside
     assert inside.run(*words) == (0, "", f"would create the group Pumps of {ACCOUNT} with 0 devices\n")
 
 
-@pytest.mark.parametrize("words", [("devices", "list"), ("locate", "--cached")])
+@pytest.mark.parametrize("words", [("devices", "list"), ("locate", "--cached"), ("usage", "--month", "2025-11")])
 def test_a_state_that_does_not_exist_is_an_error_that_lists_the_states(
     cloud: Simulator, inside: Inside, words: tuple[str, ...]
 ) -> None:
-    status, printed, complaints = inside.run(*words, "--account", ACCOUNT, "--state", "nonsense")
+    status, printed, complaints = inside.run(*words, "--account", ACCOUNT, "--state", "nonsense", "--quiet")
     assert (status, printed, complaints.count("\n")) == (2, "", 1)
     assert "--state nonsense does not exist: choose from active, deactive, preactive, suspend" in complaints
 
@@ -122,3 +122,12 @@ def test_quiet_leaves_only_the_steps_of_the_demo(cloud: Simulator, inside: Insid
     assert "━" in printed
     status, printed, complaints = inside.run("demo", "--live", "--quiet")
     assert (status, "━" in printed, "5 devices in" in printed, complaints) == (0, False, True, "")
+
+
+def test_a_wrong_state_leaves_no_progress_that_would_stop_the_right_command(
+    cloud: Simulator, inside: Inside, tmp_path: Path
+) -> None:
+    words = ("usage", "--month", "2025-11", "--account", ACCOUNT, "--output", str(tmp_path / "usage.csv"))
+    assert inside.run(*words, "--state", "nonsense")[0] == 2
+    assert list(tmp_path.iterdir()) == []
+    assert inside.run(*words)[0] == 0

@@ -141,8 +141,12 @@ async def _carry_out(options: _Options) -> None:
         try:
             async with session:
                 await _read(session, job, options)
-        finally:
+        except BaseException:
             job.save()
+            if options.progress is not None and not job.number("SELECT count(*) FROM device"):
+                options.progress.unlink()  # It would stop a command with other options, and has nothing to continue.
+            raise
+        job.save()
         summary = _summary(job, options)
         await _write(job, options, summary)
         failed = job.number("SELECT count(*) FROM device WHERE error IS NOT NULL")
