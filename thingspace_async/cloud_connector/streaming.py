@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import attrs
 
 from thingspace_async._core.types import Accepted
-from thingspace_async.callbacks.messages import STREAMED
 from thingspace_async.cloud_connector.models import (
     AddressScheme,
     CreateSubscriptionRequest,
@@ -50,6 +49,8 @@ class Stream:
     @property
     def accepted(self) -> Accepted:
         """Pass it to `outcomes.stream` to await the events. It stands for the events of all streams in the inbox."""
+        from thingspace_async.callbacks.messages import STREAMED  # Imported late because it is slow.
+
         return Accepted(request_id=STREAMED)
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -17,7 +17,6 @@ from thingspace_async._core.observations import AttributeName, ObservedValue
 from thingspace_async._core.outcomes import DeviceFault, OutcomeSource, ReceivedMessage, RunInbox
 from thingspace_async._core.tasks import wait_shielded
 from thingspace_async._core.types import DeviceId
-from thingspace_async.callbacks.messages import DiagnosticsMessage
 from thingspace_async.diagnostics.models import DiagnosticsAccepted, ObservationRequest
 from thingspace_async.errors import (
     AnswerLost,
@@ -27,6 +26,9 @@ from thingspace_async.errors import (
     ServerFault,
     ThingSpaceError,
 )
+
+if TYPE_CHECKING:
+    from thingspace_async.callbacks.messages import DiagnosticsMessage
 
 __all__ = ["Observation", "ObservationEstimate", "Observed", "Observer"]
 
@@ -153,8 +155,8 @@ class Observation:
         return min(now + self._seconds, max(self._ends, now + _READ_WITHIN))
 
     def _read(self, received: ReceivedMessage) -> Iterator[Observed]:
-        message = received.message
-        if not isinstance(message, DiagnosticsMessage):
+        message = _diagnostics_of(received)
+        if message is None:
             return
         device = message.device
         if device is not None:
@@ -166,13 +168,19 @@ class Observation:
 
     def _is_over(self, received: ReceivedMessage) -> bool:
         """Return whether no device is observed any longer, after a message."""
-        message = received.message
-        if not isinstance(message, DiagnosticsMessage) or not _ends_observation(message):
+        message = _diagnostics_of(received)
+        if message is None or not _ends_observation(message):
             return False
         if message.device is not None:
             self._running.discard(key_of(message.device))
             return not self._running
         return True
+
+
+def _diagnostics_of(received: ReceivedMessage) -> DiagnosticsMessage | None:
+    from thingspace_async.callbacks.messages import DiagnosticsMessage  # Imported late because it is slow.
+
+    return received.message if isinstance(received.message, DiagnosticsMessage) else None
 
 
 _ENDED: Final = r"(?i)expired|cancel(?!.*pending)"

@@ -6,16 +6,18 @@ from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from datetime import timedelta
 from types import NoneType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from thingspace_async._core import checks
 from thingspace_async._core.namespace import Namespace
 from thingspace_async._core.operation import Operation
 from thingspace_async._core.outcomes import OutcomeSource, ReceivedMessage
 from thingspace_async._core.types import Accepted, DeviceIds
-from thingspace_async.callbacks.messages import QosMessage
 from thingspace_async.errors import DeviceFailed
 from thingspace_async.qos.models import QosRequest
+
+if TYPE_CHECKING:
+    from thingspace_async.callbacks.messages import QosMessage
 
 __all__ = ["OPERATIONS", "Qos"]
 
@@ -69,6 +71,8 @@ class Qos(Namespace):
     async def _enhanced(
         self, request: QosRequest, outcomes: OutcomeSource, within: timedelta
     ) -> AsyncGenerator[QosMessage]:
+        from thingspace_async.callbacks.messages import QosMessage  # Imported late because it is slow.
+
         accepted = await self.start(request)
         async with aclosing(outcomes.stream(accepted, timeout=within)) as messages:
             received = await anext(messages)
@@ -85,6 +89,8 @@ class Qos(Namespace):
 
 
 def _reason(received: ReceivedMessage) -> str:
+    from thingspace_async.callbacks.messages import QosMessage
+
     message = received.message
     reasons = [event.reason for event in message.events if event.reason] if isinstance(message, QosMessage) else []
     if message.fault is not None and message.fault.message:

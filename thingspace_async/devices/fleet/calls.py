@@ -20,7 +20,6 @@ from thingspace_async.devices.fleet.interface import (
     SuspendAll,
 )
 from thingspace_async.devices.fleet.plan import Action, Plan
-from thingspace_async.devices.fleet.run import FleetRun
 from thingspace_async.devices.lifecycle.calls import ACTIVATE, CHANGE_PLAN, DEACTIVATE, RESTORE, SUSPEND
 
 __all__ = ["OPERATIONS", "Fleet"]
@@ -100,6 +99,8 @@ class Fleet(Namespace):
     def _run(
         self, operation: Operation[Any, Accepted], devices: FleetDevices, outcomes: OutcomeSource, options: RunOptions
     ) -> AsyncGenerator[FleetOutcome]:
+        from thingspace_async.devices.fleet.run import FleetRun  # Imported late: other calls need not wait for it.
+
         given: dict[str, Any] = dict(options)
         plan = Plan(**{name: given.pop(name) for name in RunOptions.__annotations__ if name in given})
         return FleetRun(self._caller, Action(operation, given), devices, outcomes, plan).outcomes()
