@@ -177,7 +177,7 @@ async def test_one_object_is_read_as_a_list_of_one(room: Namespace, platform: Pl
 
 
 async def test_a_query_repeats_names_and_explodes_objects_as_openapi_does(room: Namespace, platform: Platform) -> None:
-    await room._send(GET, query={"a": "1", "DeviceIDs": ["x", "y&z"], "ID": {"DeviceID": "d"}, "none": []})
+    await room._send(GET, query={"a": "1", "DeviceIDs": ["x", "y&z"], "ID": {"DeviceID": "d"}})
     assert platform.calls[-1].query == "a=1&DeviceIDs=x&DeviceIDs=y%26z&DeviceID=d"
 
 

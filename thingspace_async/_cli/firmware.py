@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
@@ -21,6 +20,7 @@ from thingspace_async import Session
 from thingspace_async._cli import _inboxes
 from thingspace_async._cli._access import Access
 from thingspace_async._cli._cells import harmless
+from thingspace_async._cli._files import check_writable, replaced
 from thingspace_async._cli._groups import with_groups
 from thingspace_async._cli._output import Columns, Output, each
 from thingspace_async._cli._printing import note, printing
@@ -295,18 +295,13 @@ def _written(path: Path | None, devices: Callable[[], Iterable[DeviceStatus]]) -
     if path is None:
         yield
         return
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise WrongUsage(f"--results {path} cannot be written: name a file in a folder that exists")
+    check_writable("--results", path)
     try:
         yield
     finally:
-        part = path.with_name(f"{path.name}.part")
-        part.unlink(missing_ok=True)
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        with replaced(path) as file:
             writer = csv.writer(file)
             writer.writerow(["imei", "status", "reason", "written at"])
             now = datetime.now(UTC).isoformat(timespec="seconds")
             for one in devices():
                 writer.writerow(harmless([one.device_id, str(one.status), one.result_reason, now]))
-        part.replace(path)

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from thingspace_async import Session, SuspiciousIdentifier
 from thingspace_async._cli._access import Access
+from thingspace_async._cli._changes import number
 from thingspace_async._cli._inboxes import exists, opened, shown
 from thingspace_async._cli._printing import note
 from thingspace_async._cli._progress import bar, rest_of_fleet
@@ -227,29 +228,25 @@ def _show_wait(error: InboxUnavailable) -> None:
 def _report(devices: DevicesFile, *, skip_bad: bool) -> None:
     """Describe the devices of a file; raise InvalidRequest for bad rows that may not be left out."""
     for row in devices.bad[:_LINES_SHOWN]:
-        note(f"{devices.path}, line {row.line}: {row.fault}")
+        typer.echo(f"{devices.path}, line {row.line}: {row.fault}", err=True)
     if len(devices.bad) > _LINES_SHOWN:
         typer.echo(f"{devices.path}: {len(devices.bad) - _LINES_SHOWN:,} more bad rows", err=True)
     if devices.bad and not skip_bad:
         raise InvalidRequest(
-            f"nothing was sent: {devices.path} has {_number(len(devices.bad), 'bad row')}. Correct the file, "
+            f"nothing was sent: {devices.path} has {number(len(devices.bad), 'bad row')}. Correct the file, "
             "or pass --skip-bad to send the other devices"
         )
-    parts = [_number(len(devices), "device")]
+    parts = [number(len(devices), "device")]
     if devices.bad:
-        parts.append(f"{_number(len(devices.bad), 'bad row')} left out")
+        parts.append(f"{number(len(devices.bad), 'bad row')} left out")
     if devices.repeats:
-        parts.append(f"{_number(devices.repeats, 'repeated row')} left out")
+        parts.append(f"{number(devices.repeats, 'repeated row')} left out")
     note(f"{devices.path}: {', '.join(parts)}")
     if devices.suspicious:
         note(
-            f"{devices.path}: {_number(len(devices.suspicious), 'IMEI')} with a wrong check digit, "
+            f"{devices.path}: {number(len(devices.suspicious), 'IMEI')} with a wrong check digit, "
             f"the first in line {devices.suspicious[0]}: look for typos"
         )
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 async def _has_listener(session: Session, account: str) -> bool:
