@@ -92,8 +92,9 @@ class Job:
 
     def has(self, device: Device) -> bool:
         """Return whether the usage of a device is known. Failed devices are read again."""
-        found = self._file.execute("SELECT 1 FROM device WHERE key = ? AND error IS NULL", (key_of(device),))
-        return found.fetchone() is not None
+        known = "SELECT 1 FROM device WHERE key = ? AND error IS NULL"
+        with _reported("read"):
+            return self._file.execute(known, (key_of(device),)).fetchone() is not None
 
     def add(self, one: UsageOfDevice, device: Device) -> None:
         """Add a device with its days, both or neither."""
@@ -131,21 +132,30 @@ class Job:
 
     def rows(self, query: str) -> Iterator[dict[str, Any]]:
         """Yield the rows of a query, with the names of its columns."""
-        found = self._file.execute(query)
-        names = [column[0] for column in found.description]
-        for row in found:
-            yield dict(zip(names, row, strict=True))
+        with _reported("read"):
+            found = self._file.execute(query)
+            names = [column[0] for column in found.description]
+            for row in found:
+                yield dict(zip(names, row, strict=True))
 
     def number(self, query: str) -> int:
         """Return the number that a query counts."""
-        found: int | None = self._file.execute(query).fetchone()[0]
+        with _reported("read"):
+            found: int | None = self._file.execute(query).fetchone()[0]
         return found or 0
 
     def _write(self, statement: str, values: tuple[object, ...] = ()) -> None:
-        try:
+        with _reported("written"):
             self._file.execute(statement, values)
-        except sqlite3.OperationalError as error:  # For example, a full disk.
-            raise OSError(f"the progress could not be written: {error}") from None
+
+
+@contextmanager
+def _reported(what: str) -> Iterator[None]:
+    """Report a failure of the file, for example a full disk, as an OSError."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise OSError(f"the progress could not be {what}: {error}") from None
 
 
 def key_of(device: Device) -> str:
