@@ -461,6 +461,11 @@ class Part:
         kept = await self.patiently(lambda: self._store.batch(self._place, key))
         return kept.rows.split(b"\n") if kept is not None and kept.rows else []
 
+    async def items(self, rows: Sequence[bytes]) -> list[Item]:
+        """Return the items to claim for rows."""
+        async with aclosing(self._items_of(rows)) as items:
+            return [item async for item in items]
+
     async def release(self, record: BatchRecord, items: Sequence[Item]) -> bool:
         """Remove a batch, and the claims of some of its devices."""
         keys = _keys_of(items)
@@ -516,7 +521,7 @@ class Part:
             if batch.state not in _SENT:
                 continue  # It was not sent, so its devices may be claimed again.
             rows = batch.rows
-            items = [item async for item in self._items_of(rows)]
+            items = await self.items(rows)
             batch.fence += 1  # Higher than in the store, unless another worker holds the batch.
             record = BatchRecord(
                 key=batch.key,
@@ -545,32 +550,32 @@ class Filling:
     def __init__(self, most: int) -> None:
         self._most = most
         self._batch = Batch(room=most)
-        self._items: list[Item] = []
+        self._rows: list[bytes] = []  # Not the items: thousands of objects would delay the garbage collector.
 
     @property
     def is_full(self) -> bool:
         """Whether the batch has no room left."""
-        return len(self._items) == self._most
+        return len(self._rows) == self._most
 
     async def claim(self, part: Part, items: list[Item], clashing: list[bytes]) -> list[Item]:
         """Claim devices for the batch, and return the devices that must still be claimed."""
         answers = await part.claim(self._batch, items, self._most)
         if answers is None:  # The batch is gone. Claim its devices again; some may be repeats now.
-            items = self._items + items
-            self._batch, self._items = Batch(room=self._most), []
-            return items
+            earlier = await part.items(self._rows)
+            self._batch, self._rows = Batch(room=self._most), []
+            return earlier + items
         for item, answer in zip(items, answers, strict=False):
             if answer is Claim.NEW:
-                self._items.append(item)
+                self._rows.append(item.row)
             elif answer is Claim.CLASH:
                 clashing.append(item.row)
-        self._batch.size = len(self._items)
+        self._batch.size = len(self._rows)
         part.hold(self._batch)
         return items[len(answers) :]
 
     def batch(self) -> Batch:
         """Return the batch, which may have no devices."""
-        self._batch.pack([item.row for item in self._items])
+        self._batch.pack(self._rows)
         return self._batch
 
 

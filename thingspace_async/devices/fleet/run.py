@@ -214,8 +214,7 @@ class FleetRun:
 
     async def _send_again(self, tasks: asyncio.TaskGroup, gone: Batch) -> None:
         """Send the devices of a batch that was released because this worker was considered dead."""
-        async with aclosing(items_of(gone.rows)) as items:
-            every = [item async for item in items]
+        every = await self._part.items(gone.rows)
         await self._slots.acquire()
         batch = Batch()
         if not await self._claim_all(batch, every):
