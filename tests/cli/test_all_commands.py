@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import signal
 import threading
 import time
@@ -115,6 +116,16 @@ def test_commands_that_print_data_can_print_json() -> None:
     printing = [name for name, row in ROWS.items() if row.prints or row.lasts]
     without = [name for name in printing if not any("--json" in option.opts for option in found[name].params)]
     assert without == [("demo",), ("request",), ("stream",), ("v2x", "enrol")]
+
+
+@every
+def test_the_help_has_an_example_whose_options_exist(name: tuple[str, ...]) -> None:
+    command = leaves()[name]
+    found = re.match(r"Example: thingspace ([^\n]+)", command.epilog or "")
+    assert found is not None
+    words = shlex.split(found[1].partition(" > ")[0])
+    assert tuple(words[: len(name)]) == name
+    command.make_context(" ".join(name), words[len(name) :])
 
 
 @pytest.mark.processes

@@ -23,31 +23,71 @@ class _Place(NamedTuple):
 
     module: str
     line: str
+    example: str | None = None
+    """The example in the help of a command without subcommands, whose modules have their own."""
 
 
 COMMANDS: Final = {
-    "accounts": _Place("accounts", "Print the accounts that the user can see, with their numbers of devices."),
+    "accounts": _Place(
+        "accounts",
+        "Print the accounts that the user can see, with their numbers of devices.",
+        "--format csv",
+    ),
     "callbacks": _Place("callbacks", "The listeners that the platform posts messages to."),
-    "demo": _Place("demo", "Show the main calls: on a simulator, or on the real platform with --live."),
+    "demo": _Place(
+        "demo",
+        "Show the main calls: on a simulator, or on the real platform with --live.",
+        "--devices 1000",
+    ),
     "devices": _Place("devices", "The devices of an account."),
     "esim": _Place("esim", "Devices with an eSIM, and its profiles."),
     "firmware": _Place("firmware", "The firmware of devices (software management v3)."),
     "fleet": _Place("fleet", "Change any number of devices."),
     "groups": _Place("groups", "The groups of an account's devices."),
-    "locate": _Place("locate", "Locate the devices of an account."),
-    "plans": _Place("plans", "Print the service plans that are available to devices of an account."),
+    "locate": _Place(
+        "locate",
+        "Locate the devices of an account.",
+        "--account 0000123456-00001 --html devices.html",
+    ),
+    "plans": _Place(
+        "plans",
+        "Print the service plans that are available to devices of an account.",
+        "--account 0000123456-00001",
+    ),
     "reachability": _Place("reachability", "Whether devices can be reached."),
-    "receiver": _Place("receiver", "Store the platform's messages in an inbox until interrupted."),
-    "request": _Place("request", "Call any endpoint with the tokens of a session, and print the answer."),
+    "receiver": _Place(
+        "receiver",
+        "Store the platform's messages in an inbox until interrupted.",
+        "--port 9001 --inbox messages.db",
+    ),
+    "request": _Place(
+        "request",
+        "Call any endpoint with the tokens of a session, and print the answer.",
+        "GET /m2m/v1/accounts/0000123456-00001",
+    ),
     "requests": _Place("requests", "Requests whose result arrives later."),
-    "simulator": _Place("simulator", "Run a simulated ThingSpace until interrupted."),
+    "simulator": _Place(
+        "simulator",
+        "Run a simulated ThingSpace until interrupted.",
+        "--devices 2000",
+    ),
     "sms": _Place("sms", "SMS messages to and from devices."),
     "stream": _Place(
-        "stream", "Stream the events of devices to a receiver, and print them, as JSON, until interrupted."
+        "stream",
+        "Stream the events of devices to a receiver, and print them, as JSON, until interrupted.",
+        "--account 0000123456-00001 --url https://fleet.example.com:9001/CloudConnector",
     ),
-    "usage": _Place("usage", "Read the usage of devices in a month, or between two days."),
+    "usage": _Place(
+        "usage",
+        "Read the usage of devices in a month, or between two days.",
+        "--account 0000123456-00001 --month 2026-11 --output usage.csv",
+    ),
     "v2x": _Place("v2x", "Clients of the Edge Transportation Exchange (V2X)."),
-    "whoami": _Place("whoami", "Print the login that commands use, and how often it may still be refused."),
+    "whoami": _Place(
+        "whoami",
+        "Print the login that commands use, and how often it may still be refused.",
+        "--offline --json",
+    ),
 }
 
 
@@ -66,7 +106,7 @@ class _Commands(TyperGroup):
             return None
         if self._is_listing:
             return TyperCommand(cmd_name, help=place.line)
-        return _loaded(cmd_name, place.module)
+        return _loaded(cmd_name, place)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         with self._listing():
@@ -86,12 +126,12 @@ class _Commands(TyperGroup):
 
 
 @cache  # The options of a command must not be added twice.
-def _loaded(name: str, module: str) -> Any:
-    loaded = import_module(f"{__name__}.{module}")
+def _loaded(name: str, place: _Place) -> Any:
+    loaded = import_module(f"{__name__}.{place.module}")
     found: typer.Typer | None = getattr(loaded, "app", None)
     if found is None:
         found = typer.Typer(add_completion=False)
-        found.command(name)(getattr(loaded, name))
+        found.command(name, epilog=f"Example: thingspace {name} {place.example}")(getattr(loaded, name))
     for one in found.registered_commands:
         if one.callback is not None:
             one.callback = with_printing(one.callback)

@@ -38,7 +38,7 @@ def callbacks() -> None:
     """List, register and deregister the listeners of an account."""
 
 
-@app.command("list")
+@app.command("list", epilog="Example: thingspace callbacks list --account 0000123456-00001")
 @with_groups
 def list_listeners(access: Access, output: Output) -> None:
     """Print the listeners of an account, without their passwords."""
@@ -118,7 +118,7 @@ def _described(wanted: Mapping[str, str], others: Mapping[str, str]) -> str:
     )
 
 
-@app.command("deregister")
+@app.command("deregister", epilog="Example: thingspace callbacks deregister CarrierService --account 0000123456-00001")
 @with_groups
 def deregister(
     access: Access,

@@ -61,7 +61,7 @@ def devices() -> None:
     """Read the devices of an account."""
 
 
-@app.command("list")
+@app.command("list", epilog="Example: thingspace devices list --state active --filter imei^=3532 --limit 20")
 @with_groups
 def list_devices(
     access: Access,
@@ -108,7 +108,7 @@ _DeviceArgument = Annotated[
 _KindOption = Annotated[str | None, typer.Option(help=f"Its kind: {', '.join(KINDS)}.", show_default="its length")]
 
 
-@app.command("get")
+@app.command("get", epilog="Example: thingspace devices get 353272090079193")
 @with_groups
 def get_device(access: Access, output: Output, *, device: _DeviceArgument, kind: _KindOption = None) -> None:
     """Print one device. The kind of its identifier follows from its length: --kind names another one."""

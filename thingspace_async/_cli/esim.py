@@ -53,6 +53,9 @@ _Carrier = Annotated[str | None, typer.Option("--carrier", help="Carrier that pr
 class _Plain:
     """No options."""
 
+    example = ""
+    """The required options, for the example of the help."""
+
     def of_request(self) -> dict[str, Any]:
         """Return the fields of the request."""
         return attrs.asdict(self)
@@ -97,6 +100,7 @@ class _Profile(_WithPlan):
 
 @attrs.frozen(kw_only=True)
 class _LocalProfile(_Plain):
+    example = "--smsr-oid 1.3.6.1.4.1.31746.1.500.200.101.5 "
     smsr_oid: Annotated[str, typer.Option("--smsr-oid", help=_SMSR_HELP)]
 
 
@@ -267,7 +271,7 @@ for _name, _action in _ACTIONS.items():
     app.command(
         _name,
         help=f"{_action.help} Name each device by {_action.names}.",
-        epilog=f"Example: thingspace esim {_name} {_action.names} --account 0000123456-00001 --inbox messages.db",
+        epilog=f"Example: thingspace esim {_name} {_action.names} {_action.options.example}--inbox messages.db",
     )(_command(_name, _action))
 
 

@@ -78,7 +78,7 @@ def firmware() -> None:
     """List firmware and campaigns, upgrade devices, and follow a campaign."""
 
 
-@app.command("list")
+@app.command("list", epilog="Example: thingspace firmware list --account 0000123456-00001")
 @with_groups
 def list_firmware(
     access: Access,
@@ -96,7 +96,7 @@ def list_firmware(
     run(work)
 
 
-@app.command()
+@app.command(epilog="Example: thingspace firmware campaigns --status CampaignScheduled")
 @with_groups
 def campaigns(
     access: Access,
@@ -114,7 +114,7 @@ def campaigns(
     run(work)
 
 
-@app.command()
+@app.command(epilog="Example: thingspace firmware follow 60b5d639-ccdc-4db8-8824-069bd94c95bf --results results.csv")
 @with_groups
 def follow(
     access: Access,
@@ -135,7 +135,10 @@ def follow(
     run(work)
 
 
-@app.command()
+@app.command(
+    epilog="Example: thingspace firmware upgrade --name spring --firmware VZM20Q_1.1 --from imeis.csv "
+    "--start 2026-12-01 --end 2026-12-14 --hours 1-5"
+)
 @with_groups
 def upgrade(
     access: Access,

@@ -37,7 +37,10 @@ def requests() -> None:
     """Read the status of an activation, deactivation, suspension or restoration of a single device."""
 
 
-@app.command("status")
+@app.command(
+    "status",
+    epilog="Example: thingspace requests status 2c90bd28-e969-4d3c-a3b4-0d5c3f6f2a11 --account 0000123456-00001",
+)
 @with_groups
 def show_status(access: Access, output: Output, *, request_id: _IdArgument) -> None:
     """Print the status of a request. The exit status is 4 if the request has failed."""
@@ -51,7 +54,10 @@ def show_status(access: Access, output: Output, *, request_id: _IdArgument) -> N
     run(work)
 
 
-@app.command("wait")
+@app.command(
+    "wait",
+    epilog="Example: thingspace requests wait 2c90bd28-e969-4d3c-a3b4-0d5c3f6f2a11 --account 0000123456-00001",
+)
 @with_groups
 def wait(
     access: Access,

@@ -42,7 +42,11 @@ def v2x() -> None:
     """Manage clients of the Edge Transportation Exchange."""
 
 
-@app.command("enrol")
+@app.command(
+    "enrol",
+    epilog="Example: thingspace v2x enrol --vendor ACME --device-id 11a2b3c4-0000-4000-8000-000000000001 "
+    "--at 33.45,-112.07 --folder certificates",
+)
 @with_groups
 def enrol(
     *,

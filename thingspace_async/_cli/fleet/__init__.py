@@ -26,9 +26,12 @@ def fleet() -> None:
 
 
 for _action in ACTIONS:
-    app.command(_action.name, epilog=_STATUSES)(_action.command(change))
+    _example = (
+        f"Example: thingspace fleet {_action.name} --account 0000123456-00001 --from devices.csv {_action.example}"
+    )
+    app.command(_action.name, epilog=f"{_example.rstrip()}\n\n{_STATUSES}")(_action.command(change))
     if _action.name == "change-plan":  # Keeps its earlier name, which the names of runs contain, working.
         app.command("plan", hidden=True)(attrs.evolve(_action, name="plan").command(change))
 
-app.command("runs")(list_runs)
-app.command("status")(show_status)
+app.command("runs", epilog="Example: thingspace fleet runs --inbox messages.db")(list_runs)
+app.command("status", epilog="Example: thingspace fleet status 'suspend devices' --json")(show_status)

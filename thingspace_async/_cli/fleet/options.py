@@ -155,6 +155,8 @@ class Action:
     """Whether it asks for confirmation, because it ends the service of devices or changes their cost."""
     help: str
     options: type[Options] = Options
+    example: str = ""
+    """The options of its own in the example of its help."""
 
     def command(self, change: Callable[[Action, Options, Access], None]) -> Callable[..., None]:
         """Make the command's function."""
@@ -185,6 +187,7 @@ ACTIONS: Final = (
         asks=False,
         help="Put devices into service; a row names the IMEI and the ICCID of a device.",
         options=ActivateOptions,
+        example="--plan M2M_4G_5MB --zip-code 94105",
     ),
     Action(
         name="suspend",
@@ -215,5 +218,6 @@ ACTIONS: Final = (
         asks=True,
         help="Change the service plan of devices; asks before it sends.",
         options=PlanOptions,
+        example="--plan M2M_4G_10MB",
     ),
 )
