@@ -169,7 +169,7 @@ ROWS: Final[dict[tuple[str, ...], Row]] = {
     ("sms", "queued"): Row(),
     ("sms", "follow"): Row(words=words("--inbox", "messages.db"), logs_in=False, lasts=True, prints=False),
     ("stream",): Row(
-        words=words("--url", "https://example.com:9001/CloudConnector", "--inbox", "messages.db"),
+        words=words("--url", "https://example.com:9001/CloudConnector", "--inbox", "messages.db", "--yes"),
         lasts=True,
         is_data=True,
         prints=False,

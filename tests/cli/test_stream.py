@@ -30,7 +30,7 @@ async def cloud() -> AsyncIterator[Simulator]:
 
 async def streamed(cloud: Simulator, url: str, inbox: str, *, calls: int) -> tuple[int, str, str]:
     """Run a command until it has printed two events, which come once it has listed the subscriptions."""
-    words = ("--account", ACCOUNT, "--url", url, "--inbox", inbox, "--events", "2")
+    words = ("--account", ACCOUNT, "--url", url, "--inbox", inbox, "--events", "2", *(["--yes"] if calls == 1 else []))
     running = asyncio.create_task(run("stream", *words, **cloud.exports()))
     async with asyncio.timeout(60):
         while not (cloud.count("session.log_out") >= calls or running.done()):
@@ -55,7 +55,10 @@ async def test_new_events_are_printed_and_the_stream_goes_on_until_it_is_stopped
         assert {one["createdon"] for one in first}.isdisjoint(one["createdon"] for one in again)
     assert cloud.count("cloud_connector.subscriptions.create") == 1
     stopping = ("stream", "--account", ACCOUNT, "--stop")
-    assert await run(*stopping, **cloud.exports()) == (0, "", "the stream of ts.event has ended\n")
+    assert await run(*stopping, "--dry-run", **cloud.exports()) == (0, "", "would end the stream of ts.event\n")
+    assert (await run(*stopping, **cloud.exports()))[0] == 1  # Without a terminal, it needs --yes.
+    assert cloud.count("cloud_connector.subscriptions.delete") == 0
+    assert await run(*stopping, "--yes", **cloud.exports()) == (0, "", "the stream of ts.event has ended\n")
     room = cloud.platform.room(CloudConnector)
     assert not room.subscriptions[ACCOUNT]
     assert not room.targets[ACCOUNT]
@@ -67,3 +70,12 @@ async def test_new_events_are_printed_and_the_stream_goes_on_until_it_is_stopped
 def test_either_a_url_or_a_stop_is_needed(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
     status, _, complaints = run_inside(capsys, "stream", "--account", ACCOUNT, *words)
     assert (status, "pass --url to stream events, or --stop" in complaints) == (2, True)
+
+
+async def test_a_dry_run_creates_no_stream(cloud: Simulator, tmp_path: Path) -> None:
+    url = "https://example.com:9001/CloudConnector"
+    words = ("stream", "--account", ACCOUNT, "--url", url, "--inbox", str(tmp_path / "inbox.db"))
+    status, printed, complaints = await run(*words, "--dry-run", **cloud.exports())
+    assert (status, printed, complaints) == (0, "", f"would stream ts.event of {ACCOUNT} to {url}\n")
+    assert (await run(*words, **cloud.exports()))[0] == 1
+    assert cloud.count("cloud_connector.targets.create") == 0

@@ -9,6 +9,7 @@ import typer
 
 from thingspace_async import Session
 from thingspace_async._cli._access import Access
+from thingspace_async._cli._changes import Change
 from thingspace_async._cli._groups import with_groups
 from thingspace_async._cli._inboxes import DEFAULT, InboxOption, opened
 from thingspace_async._cli._printing import note
@@ -26,6 +27,7 @@ _SERVICE = "CloudConnector"
 @with_groups
 def stream(
     access: Access,
+    change: Change,
     *,
     url: Annotated[
         str | None, typer.Option(help="Public URL of the receiver, such as https://example.com:9001/CloudConnector.")
@@ -37,7 +39,8 @@ def stream(
 ) -> None:
     """Stream the events of devices to a receiver, and print them, as JSON, until interrupted.
 
-    The receiver, such as `thingspace receiver`, uses the same inbox. The stream goes on when the command ends.
+    The receiver, such as `thingspace receiver`, uses the same inbox. The stream goes on when the command ends. It asks
+    before it creates or ends a stream. With a stream that exists, it asks nothing.
     """
 
     async def work() -> None:
@@ -46,11 +49,15 @@ def stream(
         account = access.required_account
         if url is None:
             async with access.session() as session:
-                await _end(session, account, kind)
+                await _end(session, account, kind, change)
             return
         async with opened(inbox) as held:
             latest = await _latest(held)
             async with access.session() as session:
+                listed = await session.cloud_connector.subscriptions.list(account)
+                is_new = all(one.stream_kind != kind for one in listed)
+                if (is_new or change.dry_run) and not await change.allowed(f"stream {kind} of {account} to {url}"):
+                    return
                 found = await _begin(session, held, account, url, kind)
             note(f"the subscription {found.subscription.id} streams {kind} to {found.target.address}")
             await _print(held, found, latest, events)
@@ -81,13 +88,15 @@ async def _print(inbox: Inbox, found: Stream, latest: int, most: int | None) -> 
                 return
 
 
-async def _end(session: Session, account: str, kind: str) -> None:
+async def _end(session: Session, account: str, kind: str, change: Change) -> None:
     """Delete the subscription of a kind, and its target unless another subscription uses it."""
     calls = session.cloud_connector
     listed = await calls.subscriptions.list(account)
     found = next((one for one in listed if one.stream_kind == kind and one.id), None)
     if found is None or found.id is None:
         raise ConfigurationError(f"the account streams no events of kind {kind}")
+    if not await change.allowed(f"end the stream of {kind}"):
+        return
     await calls.subscriptions.delete(account_name=account, subscription_id=found.id)
     others = [one for one in listed if one.target_id == found.target_id and one is not found]
     if found.target_id is not None and not others:
