@@ -174,10 +174,17 @@ class PostgresServer:
 
     def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
         """Stop it: with SIGQUIT at once, as in a crash, or with SIGINT in an orderly way."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.send_signal(how)
+        process = self._process
+        if process is None:
+            return
+        process.send_signal(how)
+        try:
             process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:  # Rarely, the server waits for a process of its own.
+            if how != signal.SIGQUIT:
+                raise
+            self.kill()
+        self._process = None
 
     def kill(self) -> None:
         """Kill all its processes with SIGKILL."""
