@@ -27,7 +27,7 @@ def read_answer(operation: Operation[Any, R], answer: Answer, tries: int) -> R:
         return _read_odd(operation, answer.body)
     except codec.Mismatch as mismatch:
         if _is_empty_list(operation, answer.body):
-            return ()  # type: ignore[return-value]
+            return cast("R", ())
         failure = AnswerUnreadable(
             mismatch.message,
             operation=operation.name,
@@ -48,7 +48,7 @@ def _read_odd(operation: Operation[Any, R], body: bytes) -> R:
     if kind in (NoneType, Text) and body.lstrip()[:9].lower().startswith(_PAGE):
         raise codec.Mismatch("expected no HTML page: a proxy or a firewall may have answered")
     if kind is NoneType:
-        return None  # type: ignore[return-value]
+        return cast("R", None)
     if kind is Text:
         try:
             return cast("R", Text(body.decode("utf-8-sig")))

@@ -13,6 +13,7 @@ from typing import Final, Self
 from filelock import FileLock, Timeout
 
 from thingspace_async._cli._cells import harmless
+from thingspace_async._cli._files import check_writable
 from thingspace_async._cli._run import WrongUsage
 from thingspace_async._cli.fleet.source import DevicesFile
 from thingspace_async.devices.fleet import FleetOutcome
@@ -41,10 +42,7 @@ class ResultsFile:
         self._resources = ExitStack()
         if path.resolve() == devices.path.resolve():
             raise WrongUsage("--results would overwrite the file that --from names: choose another file")
-        if path.exists() and not path.is_file():
-            raise WrongUsage(f"--results {path} is not a file: choose another name")
-        if not path.parent.is_dir():
-            raise WrongUsage(f"--results {path} cannot be written: its folder does not exist")
+        check_writable("--results", path)
 
     def __enter__(self) -> Self:
         with self._resources as resources, self._explained():
